@@ -1,0 +1,237 @@
+//! What a producer asks for, once it is known to be sound. Built only from [`wire`](crate::wire) records.
+
+use crate::{CampaignId, CommandId, Content, InfluencerId, Money, Timestamp};
+
+/// The kinds of command. The numbers are stored: never reuse one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// `tick`: time passes in an idle partition. Made by the closer, never by producers.
+    Tick = 0,
+    /// `registrar-impresion`.
+    RecordImpression = 1,
+    /// `registrar-conversion`.
+    RecordConversion = 2,
+    /// `registrar-reversion`.
+    RecordReversal = 3,
+    /// `crear-campaña`.
+    CreateCampaign = 4,
+    /// `definir-comisiones`.
+    DefineCommissions = 5,
+    /// An impression command that came by the way of clicks: its `tipo_evento` is CLICK.
+    RecordClick = 6,
+}
+
+impl Kind {
+    /// All that producers may send, by their `comando`.
+    pub const COMMANDS: [Self; 5] = [
+        Self::RecordImpression,
+        Self::RecordConversion,
+        Self::RecordReversal,
+        Self::CreateCampaign,
+        Self::DefineCommissions,
+    ];
+
+    /// The `comando` on the wire.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Tick => "tick",
+            Self::RecordImpression | Self::RecordClick => "registrar-impresion",
+            Self::RecordConversion => "registrar-conversion",
+            Self::RecordReversal => "registrar-reversion",
+            Self::CreateCampaign => "crear-campaña",
+            Self::DefineCommissions => "definir-comisiones",
+        }
+    }
+
+    /// The kind with this `comando`; `campana` is `campaña`, as in paths.
+    pub fn from_name(name: &str) -> Option<Self> {
+        let name = if name == "crear-campana" { "crear-campaña" } else { name };
+        Self::COMMANDS.into_iter().find(|kind| kind.name() == name)
+    }
+
+    /// The number in the tables.
+    pub const fn number(self) -> i16 {
+        self as i16
+    }
+
+    /// The kind with this number.
+    pub fn from_number(number: i16) -> Option<Self> {
+        [Self::Tick, Self::RecordClick].into_iter().chain(Self::COMMANDS).find(|kind| kind.number() == number)
+    }
+
+    /// Whose ids it shares: a click is an impression command.
+    pub const fn claimed_as(self) -> Self {
+        match self {
+            Self::RecordClick => Self::RecordImpression,
+            other => other,
+        }
+    }
+
+    /// Whether the tracking line handles it (else the campaigns line does).
+    pub const fn is_tracking(self) -> bool {
+        !matches!(self, Self::CreateCampaign | Self::DefineCommissions)
+    }
+}
+
+/// A sound command.
+#[derive(Debug, Clone)]
+pub enum Command {
+    /// Count this.
+    Track(TrackingEvent),
+    /// Set up this campaign.
+    CreateCampaign(Campaign),
+}
+
+/// Somebody saw, clicked or did something thanks to a campaign.
+#[derive(Debug, Clone)]
+pub struct TrackingEvent {
+    /// Unique per kind of command.
+    pub id: CommandId,
+    /// The campaign, known or not.
+    pub campaign: CampaignId,
+    /// Who brought it; none counts for the campaign alone.
+    pub influencer: Option<InfluencerId>,
+    /// `usuario_id`: personal data, like the next three.
+    pub user: Option<Box<str>>,
+    /// The browser.
+    pub user_agent: Option<Box<str>>,
+    /// The network address.
+    pub ip_address: Option<Box<str>>,
+    /// The page before.
+    pub referrer: Option<Box<str>>,
+    /// When it happened.
+    pub event_time: Timestamp,
+    /// What it was.
+    pub kind: EventKind,
+    /// What the producer said, for telling duplicates from conflicts.
+    pub content: Content,
+}
+
+/// What happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EventKind {
+    /// Seen.
+    Impression,
+    /// Clicked.
+    Click,
+    /// Done, worth `amount`.
+    Conversion {
+        /// What was done.
+        kind: ConversionKind,
+        /// What it is worth.
+        amount: Money,
+    },
+}
+
+impl EventKind {
+    /// The kind of command that records it.
+    pub const fn command(self) -> Kind {
+        match self {
+            Self::Impression | Self::Click => Kind::RecordImpression,
+            Self::Conversion { .. } => Kind::RecordConversion,
+        }
+    }
+}
+
+/// `tipo_conversion`. The numbers are stored: never reuse one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConversionKind {
+    /// VENTA.
+    Sale = 1,
+    /// REGISTRO.
+    SignUp = 2,
+    /// SUSCRIPCION.
+    Subscription = 3,
+    /// DESCARGAR.
+    Download = 4,
+    /// CLICK.
+    Click = 5,
+}
+
+impl ConversionKind {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Sale, Self::SignUp, Self::Subscription, Self::Download, Self::Click];
+
+    /// The name on the wire.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Sale => "VENTA",
+            Self::SignUp => "REGISTRO",
+            Self::Subscription => "SUSCRIPCION",
+            Self::Download => "DESCARGAR",
+            Self::Click => "CLICK",
+        }
+    }
+
+    /// The kind with this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
+    /// The number in the tables.
+    pub const fn number(self) -> i16 {
+        self as i16
+    }
+
+    /// The kind with this number.
+    pub fn from_number(number: i16) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.number() == number)
+    }
+}
+
+/// A campaign as its creator described it.
+#[derive(Debug, Clone)]
+pub struct Campaign {
+    /// The campaign's id, which is also the command's.
+    pub id: CommandId,
+    /// `nombre`.
+    pub name: Option<Box<str>>,
+    /// `producto`.
+    pub product: Option<Box<str>>,
+    /// `marca`.
+    pub brand: Option<Box<str>>,
+    /// `presupuesto` in `moneda`.
+    pub budget: Money,
+    /// `influencers_ids`.
+    pub influencers: Vec<InfluencerId>,
+    /// `conversiones` as sent: recorded, not interpreted.
+    pub conversions: Box<str>,
+    /// When it was asked for.
+    pub created_at: Timestamp,
+    /// What the producer said.
+    pub content: Content,
+}
+
+impl Command {
+    /// The kind of command.
+    pub const fn kind(&self) -> Kind {
+        match self {
+            Self::Track(event) => event.kind.command(),
+            Self::CreateCampaign(_) => Kind::CreateCampaign,
+        }
+    }
+
+    /// The command's id.
+    pub const fn id(&self) -> &CommandId {
+        match self {
+            Self::Track(event) => &event.id,
+            Self::CreateCampaign(campaign) => &campaign.id,
+        }
+    }
+
+    /// What the producer said.
+    pub const fn content(&self) -> Content {
+        match self {
+            Self::Track(event) => event.content,
+            Self::CreateCampaign(campaign) => campaign.content,
+        }
+    }
+
+    /// When it happened, for commands that count in event time.
+    pub const fn event_time(&self) -> Option<Timestamp> {
+        match self {
+            Self::Track(event) => Some(event.event_time),
+            Self::CreateCampaign(_) => None,
+        }
+    }
+}

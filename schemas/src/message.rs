@@ -1,0 +1,43 @@
+//! Messages as they travel from a source towards an epoch.
+
+use bytes::Bytes;
+use uuid::Uuid;
+
+use crate::{Kind, Position, Timestamp};
+
+/// The longest payload of one command, in bytes. The users' system takes 1 MB bodies but never needs them; what is
+/// longer is refused at the edge, and cut short in a reject's raw bytes.
+pub const PAYLOAD_BYTES_MAX: usize = 64 * 1024;
+
+/// A message as a source yields it: bytes with a place and a time.
+#[derive(Debug, Clone)]
+pub struct RawMessage {
+    /// What was known about it besides its bytes.
+    pub origin: Origin,
+    /// Its kind, when the way it came says so; else the payload's `comando` does.
+    pub kind: Option<Kind>,
+}
+
+/// Where and when a message came from; stays with it to the end of the line.
+#[derive(Debug, Clone)]
+pub struct Origin {
+    /// Its place in the partition.
+    pub position: Position,
+    /// When the log accepted it; event time where the producer gave none.
+    pub published_at: Timestamp,
+    /// The id that the edge gave it, for the case that the payload has none.
+    pub assigned_id: Option<Uuid>,
+    /// The reject (its id) that this message mends and replays.
+    pub replay_of: Option<i64>,
+    /// The bytes as the producer sent them, for a reject.
+    pub payload: Bytes,
+}
+
+/// Something read from a message, with where it came from.
+#[derive(Debug, Clone)]
+pub struct Envelope<T> {
+    /// Where it came from.
+    pub origin: Origin,
+    /// What was read.
+    pub body: T,
+}

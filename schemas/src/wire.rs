@@ -1,0 +1,145 @@
+//! The users' names: what a producer may write, read leniently in shape and judged strictly in value.
+//!
+//! [`decode`] turns bytes into a [`Record`] and fails only on what is not JSON. [`Record::validate`] turns a record
+//! into a [`Command`](crate::Command), or into *all* of its faults. Both are pure: the edge and the line share them.
+
+mod campaign;
+mod field;
+mod tracking;
+
+use crate::{Code, Command, CommandId, Fault, Faults, Kind, Position, Timestamp};
+use field::Text;
+use std::time::Duration;
+use uuid::Uuid;
+
+pub use campaign::CampaignRecord;
+pub use tracking::TrackingRecord;
+
+/// How far an event may lie ahead of its publication: more is a bad clock.
+pub const FUTURE_MAX: Duration = Duration::from_secs(5 * 60);
+
+/// What was sent, before it is judged.
+#[derive(Debug, Clone)]
+pub enum Record {
+    /// An impression, a click or a conversion.
+    Tracking(Box<TrackingRecord>),
+    /// A campaign.
+    Campaign(Box<CampaignRecord>),
+    /// A command that is known but not done here.
+    Unsupported(Kind),
+}
+
+/// What is known of a message besides its bytes, for the defaults.
+#[derive(Debug, Clone, Copy)]
+pub struct Context<'a> {
+    /// The name of the source partition, for deterministic ids.
+    pub source: &'a str,
+    /// The place in it.
+    pub position: Position,
+    /// When it was published.
+    pub published_at: Timestamp,
+    /// The id that the edge gave.
+    pub assigned_id: Option<Uuid>,
+}
+
+/// What is kept of personal data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Privacy {
+    /// IP and user agent as they were sent.
+    #[default]
+    AsSent,
+    /// IP cut to /24 (IPv4) or /48 (IPv6), user agent to its first word.
+    Truncate,
+    /// Neither.
+    Drop,
+}
+
+/// Reads a JSON command. Without a `kind` its `comando` says what it is.
+pub fn decode(kind: Option<Kind>, payload: &[u8]) -> Result<Record, Faults> {
+    let kind = match kind {
+        Some(kind) => kind,
+        // Almost every line is a tracking command, so it is read as one at once.
+        None => {
+            let record: TrackingRecord = read(payload)?;
+            let kind = kind_of(&record.comando)?;
+            if !matches!(kind, Kind::CreateCampaign | Kind::DefineCommissions | Kind::RecordReversal) {
+                return Ok(Record::Tracking(Box::new(record.of(kind))));
+            }
+            kind
+        }
+    };
+    Ok(match kind {
+        Kind::RecordImpression | Kind::RecordClick | Kind::RecordConversion => {
+            Record::Tracking(Box::new(read::<TrackingRecord>(payload)?.of(kind)))
+        }
+        Kind::CreateCampaign => Record::Campaign(Box::new(read(payload)?)),
+        Kind::RecordReversal | Kind::DefineCommissions | Kind::Tick => Record::Unsupported(kind),
+    })
+}
+
+fn read<'a, T: serde::Deserialize<'a>>(payload: &'a [u8]) -> Result<T, Faults> {
+    serde_json::from_slice(payload).map_err(|error| {
+        let what = if payload.iter().all(u8::is_ascii_whitespace) {
+            "el cuerpo está vacío".into()
+        } else {
+            format!("no es un objeto JSON válido: {error}")
+        };
+        Faults::one(Code::Malformed, "", what)
+    })
+}
+
+fn kind_of(comando: &Text) -> Result<Kind, Faults> {
+    let known = || Kind::COMMANDS.map(Kind::name).join(", ");
+    match comando {
+        Text::Absent | Text::Null => {
+            Err(Faults::one(Code::MissingField, "comando", format!("falta; uno de {}", known())))
+        }
+        Text::Wrong => Err(Faults::one(Code::Malformed, "comando", "debe ser un texto")),
+        Text::Text(name) if name.is_empty() => {
+            Err(Faults::one(Code::MissingField, "comando", format!("está vacío; uno de {}", known())))
+        }
+        Text::Text(name) => Kind::from_name(name)
+            .ok_or_else(|| Faults::one(Code::UnknownCommand, "comando", format!("no se conoce; uno de {}", known()))),
+    }
+}
+
+impl Record {
+    /// The kind of command, as far as it can be told.
+    pub const fn kind(&self) -> Kind {
+        match self {
+            Self::Tracking(record) => record.kind,
+            Self::Campaign(_) => Kind::CreateCampaign,
+            Self::Unsupported(kind) => *kind,
+        }
+    }
+
+    /// The event time that it names, if it names a sound one: for judging rejects.
+    pub fn event_time(&self) -> Option<Timestamp> {
+        match self {
+            Self::Tracking(record) => record.event_time(),
+            Self::Campaign(_) | Self::Unsupported(_) => None,
+        }
+    }
+
+    /// The command that it means, or all that is wrong with it.
+    pub fn validate(self, context: Context<'_>, privacy: Privacy) -> Result<Command, Faults> {
+        match self {
+            Self::Tracking(record) => record.validate(context, privacy).map(Command::Track),
+            Self::Campaign(record) => record.validate(context).map(Command::CreateCampaign),
+            Self::Unsupported(kind) => {
+                Err(Faults::one(Code::Unsupported, "comando", format!("{} no está disponible todavía", kind.name())))
+            }
+        }
+    }
+}
+
+/// The id that was sent, else the edge's, else one made from the position. Notes what is wrong with it.
+fn command_id(sent: Text, context: Context<'_>, faults: &mut Vec<Fault>) -> CommandId {
+    match sent {
+        Text::Absent => match context.assigned_id {
+            Some(id) => CommandId::from(id.to_string().as_str()),
+            None => CommandId::from_position(context.source, context.position),
+        },
+        sent => CommandId::from(&*sent.required_id("id", faults)),
+    }
+}

@@ -1,0 +1,218 @@
+//! `registrar-impresion` and `registrar-conversion`, as the users' clients write them.
+
+use serde::Deserialize;
+use std::net::IpAddr;
+
+use super::field::{Text, Verbatim, normalised};
+use super::{Context, FUTURE_MAX, Privacy, command_id};
+use crate::content::ContentBuilder;
+use crate::{
+    Code, ConversionKind, Currency, EventKind, Fault, Faults, InfluencerId, Kind, Money, Timestamp, TrackingEvent,
+};
+
+/// An impression, click or conversion as it was sent. Unknown keys are ignored.
+#[derive(Debug, Clone, Deserialize)]
+pub struct TrackingRecord {
+    #[serde(skip, default = "impression")]
+    pub(super) kind: Kind,
+    #[serde(default)]
+    pub(super) comando: Text,
+    #[serde(default)]
+    id: Text,
+    #[serde(default, rename = "campaña_id")]
+    campaign_id: Text,
+    #[serde(default)]
+    influencer_id: Text,
+    #[serde(default)]
+    usuario_id: Text,
+    #[serde(default)]
+    tipo_evento: Text,
+    #[serde(default)]
+    tipo_conversion: Text,
+    #[serde(default)]
+    valor: Verbatim,
+    #[serde(default)]
+    moneda: Text,
+    #[serde(default)]
+    user_agent: Text,
+    #[serde(default)]
+    ip_address: Text,
+    #[serde(default)]
+    referrer: Text,
+    #[serde(default)]
+    timestamp: Text,
+}
+
+const fn impression() -> Kind {
+    Kind::RecordImpression
+}
+
+impl TrackingRecord {
+    pub(super) fn of(mut self, kind: Kind) -> Self {
+        self.kind = kind;
+        self
+    }
+
+    pub(super) fn event_time(&self) -> Option<Timestamp> {
+        match &self.timestamp {
+            Text::Text(text) => Timestamp::parse(text).ok(),
+            _ => None,
+        }
+    }
+
+    pub(super) fn validate(mut self, context: Context<'_>, privacy: Privacy) -> Result<TrackingEvent, Faults> {
+        let faults = &mut Vec::new();
+        let id = command_id(std::mem::take(&mut self.id), context, faults);
+        let campaign = std::mem::take(&mut self.campaign_id).required_id("campaña_id", faults);
+        let influencer = std::mem::take(&mut self.influencer_id).optional_id("influencer_id", faults);
+        let user = std::mem::take(&mut self.usuario_id).optional("usuario_id", faults);
+        let user_agent = std::mem::take(&mut self.user_agent).optional("user_agent", faults);
+        let ip_address = std::mem::take(&mut self.ip_address).optional("ip_address", faults);
+        let referrer = std::mem::take(&mut self.referrer).optional("referrer", faults);
+        let sent_time = self.sent_time(context, faults);
+        let content = ContentBuilder::new(self.kind.name())
+            .text(Some(&id))
+            .text(Some(&campaign))
+            .text(influencer.as_deref())
+            .text(user.as_deref())
+            .time(sent_time);
+        let (kind, content) = match self.kind {
+            Kind::RecordConversion => self.conversion(content, faults),
+            _ => self.impression(content, faults),
+        };
+        if let Some(faults) = Faults::of(std::mem::take(faults)) {
+            return Err(faults);
+        }
+        Ok(TrackingEvent {
+            id,
+            campaign: (&*campaign).into(),
+            influencer: influencer.as_deref().map(InfluencerId::from),
+            user,
+            user_agent: user_agent.and_then(|agent| private_agent(agent, privacy)),
+            ip_address: ip_address.and_then(|ip| private_ip(ip, privacy)),
+            referrer,
+            event_time: sent_time.unwrap_or(context.published_at),
+            kind,
+            content: content.build(),
+        })
+    }
+
+    fn sent_time(&self, context: Context<'_>, faults: &mut Vec<Fault>) -> Option<Timestamp> {
+        let mut fault = |code, detail: String| {
+            faults.push(Fault { code, path: "timestamp", detail });
+            None
+        };
+        let text = match &self.timestamp {
+            Text::Absent => return None,
+            Text::Text(text) => text,
+            Text::Null => return fault(Code::InvalidTimestamp, "es null; omítalo o dé una fecha y hora".into()),
+            Text::Wrong => return fault(Code::Malformed, "debe ser un texto ISO 8601".into()),
+        };
+        match Timestamp::parse(text) {
+            Ok(time) if time > context.published_at.plus(FUTURE_MAX) => {
+                fault(Code::Future, format!("está más de {} minutos en el futuro", FUTURE_MAX.as_secs() / 60))
+            }
+            Ok(time) => Some(time),
+            Err(error) => fault(Code::InvalidTimestamp, error.to_string()),
+        }
+    }
+
+    fn impression(&self, content: ContentBuilder, faults: &mut Vec<Fault>) -> (EventKind, ContentBuilder) {
+        let by_clicks = self.kind == Kind::RecordClick;
+        let default = if by_clicks { "CLICK" } else { "IMPRESION" };
+        let name = one_of(&self.tipo_evento, default, "tipo_evento", faults);
+        let sent = (by_clicks || self.tipo_evento != Text::Absent).then_some(name);
+        let kind = match name {
+            "IMPRESION" if !by_clicks => EventKind::Impression,
+            "CLICK" => EventKind::Click,
+            _ => {
+                let allowed = if by_clicks { "debe ser CLICK" } else { "debe ser IMPRESION o CLICK" };
+                faults.push(Fault { code: Code::InvalidValue, path: "tipo_evento", detail: allowed.into() });
+                EventKind::Impression
+            }
+        };
+        (kind, content.text(sent))
+    }
+
+    fn conversion(&self, content: ContentBuilder, faults: &mut Vec<Fault>) -> (EventKind, ContentBuilder) {
+        let name = one_of(&self.tipo_conversion, "VENTA", "tipo_conversion", faults);
+        let kind = ConversionKind::from_name(name).unwrap_or_else(|| {
+            let allowed = ConversionKind::ALL.map(ConversionKind::name).join(", ");
+            faults.push(Fault {
+                code: Code::InvalidValue,
+                path: "tipo_conversion",
+                detail: format!("debe ser uno de {allowed}"),
+            });
+            ConversionKind::Sale
+        });
+        let currency = currency(&self.moneda, faults);
+        let sent_amount = self.valor.amount("valor", currency, faults);
+        let amount = sent_amount.unwrap_or(Money::zero(currency));
+        let content = content
+            .text((self.tipo_conversion != Text::Absent).then_some(name))
+            .text(sent_amount.map(|money| normalised(money.amount())).as_deref())
+            .text((self.moneda != Text::Absent).then_some(currency.code()));
+        (EventKind::Conversion { kind, amount }, content)
+    }
+}
+
+/// The text of one of a list of names; `default` where none was sent. The caller judges the name.
+fn one_of<'a>(sent: &'a Text, default: &'a str, path: &'static str, faults: &mut Vec<Fault>) -> &'a str {
+    match sent {
+        Text::Absent => default,
+        Text::Text(name) => name,
+        Text::Null => "",
+        Text::Wrong => {
+            faults.push(Fault { code: Code::Malformed, path, detail: "debe ser un texto".into() });
+            default
+        }
+    }
+}
+
+/// The currency; COP where none was sent, and also after a fault, so that the amount is judged all the same.
+pub(super) fn currency(sent: &Text, faults: &mut Vec<Fault>) -> Currency {
+    let (code, detail) = match sent {
+        Text::Absent => return Currency::Cop,
+        Text::Wrong => (Code::Malformed, "debe ser un texto".to_owned()),
+        Text::Null => (Code::UnknownCurrency, "es null; omítala (COP) o dé COP, USD o EUR".to_owned()),
+        Text::Text(name) => match name.parse() {
+            Ok(currency) => return currency,
+            Err(()) => {
+                let known = Currency::ALL.map(Currency::code).join(", ");
+                (Code::UnknownCurrency, format!("no se conoce; una de {known}"))
+            }
+        },
+    };
+    faults.push(Fault { code, path: "moneda", detail });
+    Currency::Cop
+}
+
+fn private_agent(agent: Box<str>, privacy: Privacy) -> Option<Box<str>> {
+    match privacy {
+        Privacy::AsSent => Some(agent),
+        Privacy::Truncate => agent.split(' ').next().map(Into::into),
+        Privacy::Drop => None,
+    }
+}
+
+fn private_ip(ip: Box<str>, privacy: Privacy) -> Option<Box<str>> {
+    match privacy {
+        Privacy::AsSent => Some(ip),
+        Privacy::Truncate => Some(network_of(ip.parse().ok()?).into()),
+        Privacy::Drop => None,
+    }
+}
+
+/// The /24 of an IPv4 address, the /48 of an IPv6 one.
+fn network_of(ip: IpAddr) -> String {
+    match ip {
+        IpAddr::V4(ip) => {
+            let [a, b, c, _] = ip.octets();
+            format!("{a}.{b}.{c}.0")
+        }
+        IpAddr::V6(ip) => {
+            let [a, b, c, ..] = ip.segments();
+            std::net::Ipv6Addr::new(a, b, c, 0, 0, 0, 0, 0).to_string()
+        }
+    }
+}
