@@ -1,1 +1,23 @@
-//! operators
+//! The operators of the dataflow: small, pure and synchronous. They emit or reject, and cannot fail; they see no clock,
+//! no network and no database.
+//!
+//! An [`Operator`] takes one item (or a whole [`Batch`], where that is faster); [`Dataflow::apply`] is the only glue
+//! that knows of streams.
+
+pub mod batch;
+pub mod claim;
+pub mod decode;
+pub mod horizon;
+pub mod operator;
+pub mod total;
+pub mod validate;
+pub mod window;
+
+pub use batch::{Batch, Output};
+pub use claim::Claims;
+pub use decode::Decode;
+pub use horizon::Horizon;
+pub use operator::{Carry, Dataflow, Operator};
+pub use total::Total;
+pub use validate::Validate;
+pub use window::Window;

@@ -1,0 +1,69 @@
+//! `Claims`: the pure half of exact deduplication. What asks for which key, and what follows from who held it.
+
+use schemas::{Claim, ClaimKey, Code, Command, Content, Envelope, Faults, HeldClaim, Reject};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+use crate::Batch;
+
+/// Splits a batch into those who ask for a key first and those who come after them.
+#[derive(Debug)]
+pub struct Claims {
+    batch: Batch<Envelope<Command>>,
+    keys: Vec<ClaimKey>,
+    first: HashMap<ClaimKey, usize>,
+}
+
+impl Claims {
+    /// Looks at every item's key; the first of a key within the batch is the one that asks.
+    pub fn of(batch: Batch<Envelope<Command>>) -> Self {
+        let keys: Vec<_> = batch.items.iter().map(|item| ClaimKey::new(item.body.kind(), item.body.id())).collect();
+        let mut first = HashMap::with_capacity(keys.len());
+        for (i, key) in keys.iter().enumerate() {
+            first.entry(*key).or_insert(i);
+        }
+        Self { batch, keys, first }
+    }
+
+    /// What is asked for, sorted by key: the order in which every line takes its locks.
+    pub fn wanted(&self) -> Vec<Claim> {
+        let claim = |(key, i): (&ClaimKey, &usize)| {
+            let item = &self.batch.items[*i];
+            Claim { key: *key, content: item.body.content(), position: item.origin.position }
+        };
+        let mut wanted: Vec<_> = self.first.iter().map(claim).collect();
+        wanted.sort_unstable_by_key(|claim| claim.key);
+        wanted
+    }
+
+    /// What goes on, once it is known which keys others held before: the new ones. The same content again is a
+    /// duplicate, other content is a conflict.
+    pub fn settle(self, held: &HeldClaim) -> Batch<Envelope<Command>> {
+        let Self { mut batch, keys, first } = self;
+        let mut contents: HashMap<ClaimKey, Content> = held.clone();
+        let mut fresh = Vec::with_capacity(batch.items.len());
+        for (i, (item, key)) in batch.take_items().into_iter().zip(keys).enumerate() {
+            let content = item.body.content();
+            let is_first = first.get(&key) == Some(&i);
+            match contents.entry(key) {
+                Entry::Vacant(vacant) if is_first => {
+                    vacant.insert(content);
+                    batch.resolved.extend(item.origin.replay_of);
+                    fresh.push(item);
+                }
+                Entry::Occupied(holder) if *holder.get() == content => {
+                    batch.resolved.extend(item.origin.replay_of);
+                    batch.duplicates += 1;
+                }
+                Entry::Vacant(_) | Entry::Occupied(_) => batch.rejects.push(conflict(item)),
+            }
+        }
+        batch.with(fresh)
+    }
+}
+
+fn conflict(item: Envelope<Command>) -> Reject {
+    let detail = format!("{} ya se usó con otro contenido; use otro id o envíe lo mismo", item.body.id());
+    let faults = Faults::one(Code::IdConflict, "id", detail);
+    Reject::new(item.origin, Some(item.body.kind()), item.body.event_time(), faults)
+}

@@ -1,0 +1,76 @@
+//! `Total`: adds up what a batch brings to each window and campaign.
+
+use schemas::{EventKind, LateEvent, Money, TrackingChanges, WindowCount, WindowKey, Windowed};
+
+use crate::{Batch, Operator, Output};
+
+/// Turns events in windows into the changes of one epoch: rows to keep and sums to add. Emits one item per batch.
+#[derive(Debug, Default)]
+pub struct Total;
+
+impl Total {
+    /// Per window and, for the whole campaign, per line.
+    pub const fn per_window() -> Self {
+        Self
+    }
+}
+
+impl Operator for Total {
+    type In = Windowed;
+    type Out = TrackingChanges;
+
+    fn on_item(&mut self, item: Windowed, out: &mut Output<'_, TrackingChanges>) {
+        let mut changes = TrackingChanges::default();
+        add(&mut changes, item);
+        out.emit(changes);
+    }
+
+    fn on_batch(&mut self, mut batch: Batch<Windowed>) -> Batch<TrackingChanges> {
+        let mut changes = TrackingChanges::default();
+        for item in batch.take_items() {
+            add(&mut changes, item);
+        }
+        batch.with(vec![changes])
+    }
+}
+
+fn add(changes: &mut TrackingChanges, Windowed { event, window, late }: Windowed) {
+    let body = &event.body;
+    let key = WindowKey { campaign: body.campaign.clone(), influencer: body.influencer.clone(), start: window };
+    let total = changes.totals.entry(key.campaign.clone()).or_default();
+    let count = changes.windows.entry(key.clone()).or_insert(WindowCount { late, ..WindowCount::default() });
+    match body.kind {
+        EventKind::Impression => {
+            count.impressions += 1;
+            total.impressions += 1;
+        }
+        EventKind::Click => {
+            count.clicks += 1;
+            total.clicks += 1;
+        }
+        EventKind::Conversion { amount, .. } => {
+            count.conversions += 1;
+            total.conversions += 1;
+            add_amount(changes, &key, amount, late);
+        }
+    }
+    if late {
+        changes.late.push(LateEvent {
+            window: key,
+            position: event.origin.position,
+            event_time: body.event_time,
+            published_at: event.origin.published_at,
+        });
+    }
+    changes.events.push(event);
+}
+
+fn add_amount(changes: &mut TrackingChanges, key: &WindowKey, money: Money, late: bool) {
+    let (currency, amount) = (money.currency(), money.amount());
+    let window = changes.amounts.entry((key.clone(), currency)).or_default();
+    window.late = late;
+    // One amount has at most 12 digits before the point and a batch at most 10⁵ of them: far below Decimal's 28.
+    window.amount = window.amount.saturating_add(amount);
+    let total = changes.total_amounts.entry((key.campaign.clone(), currency)).or_default();
+    *total = total.saturating_add(amount);
+}

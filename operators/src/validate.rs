@@ -1,0 +1,45 @@
+//! `Validate`: record → command, or a reject with all that is wrong with it.
+
+use schemas::wire::{self, Context, Privacy};
+use schemas::{Command, Envelope, Reject};
+
+use crate::{Operator, Output};
+
+/// Judges records one by one; what needs facts is judged later, by [`Horizon`](crate::Horizon) and the claim.
+#[derive(Debug)]
+pub struct Validate {
+    source: Box<str>,
+    privacy: Privacy,
+}
+
+impl Validate {
+    /// For the partition named `source`, keeping what `privacy` allows of personal data.
+    pub fn new(source: &str, privacy: Privacy) -> Self {
+        Self { source: source.into(), privacy }
+    }
+}
+
+impl Operator for Validate {
+    type In = Envelope<wire::Record>;
+    type Out = Envelope<Command>;
+
+    fn on_item(&mut self, Envelope { origin, body: record }: Self::In, out: &mut Output<'_, Self::Out>) {
+        let context = Context {
+            source: &self.source,
+            position: origin.position,
+            published_at: origin.published_at,
+            assigned_id: origin.assigned_id,
+        };
+        let (kind, event_time) = (record.kind(), record.event_time());
+        match record.validate(context, self.privacy) {
+            Ok(command) => {
+                // An event may be up to five minutes ahead of its publication; it must not take the watermark along.
+                if let Some(time) = command.event_time() {
+                    out.reach(time.min(origin.published_at));
+                }
+                out.emit(Envelope { origin, body: command });
+            }
+            Err(faults) => out.reject(Reject::new(origin, Some(kind), event_time, faults)),
+        }
+    }
+}
