@@ -1,1 +1,48 @@
-//! sinks
+//! Everything that writes to PostgreSQL: the log, and the epochs of the lines.
+//!
+//! Reading order: [`epoch`] (one transaction of one line), then the tables it writes, one file each, in lock order:
+//! [`claims`], [`impressions`], [`conversions`], [`windows`], [`totals`], [`rollups`], [`late`], [`rejects`],
+//! [`campaigns`], [`outbox`]. [`closer`] closes windows, [`log`] is where commands come from.
+
+pub mod campaigns;
+pub mod claims;
+pub mod closer;
+pub mod conversions;
+pub mod copy;
+pub mod days;
+pub mod epoch;
+pub mod error;
+pub mod files;
+pub mod impressions;
+pub mod late;
+pub mod line;
+pub mod locks;
+pub mod log;
+pub mod names;
+pub mod outbox;
+mod raw_days;
+pub mod rejects;
+pub mod rollups;
+pub mod session;
+pub mod totals;
+pub mod windows;
+
+pub use epoch::Epoch;
+pub use error::SinkError;
+pub use line::{Line, PostgresSink};
+pub use log::{ChunkKey, Flow, LogEntry, LogError, LogWriter, PartitionKey, PostgresLog, Receipt};
+
+use sqlx::postgres::PgConnectOptions;
+
+/// The one tenant, `default`, until API keys bring more.
+pub const TENANT: i16 = 1;
+
+static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
+
+/// Brings the schema up to date; processes that start together wait for one another.
+pub async fn migrate(options: &PgConnectOptions) -> Result<(), SinkError> {
+    let mut connection = session::connect(options, "migrate").await?;
+    MIGRATIONS.run(&mut connection).await?;
+    days::ensure_day(&mut connection, schemas::Timestamp::now().date()).await?;
+    Ok(())
+}

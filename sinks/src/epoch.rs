@@ -1,0 +1,121 @@
+//! An epoch: one batch of one line, one transaction. Data, sums, rejects and position commit together or not at all.
+//!
+//! Locks are taken in one order by every line: facts, position, claims, windows, totals, roll-ups, each sorted.
+
+use chrono::NaiveDate;
+use fail::fail_point;
+use schemas::{Campaign, Claim, Envelope, Facts, HeldClaim, Reject, Span, Timestamp, TrackingChanges};
+use sqlx::PgConnection;
+use tokio::sync::OwnedMutexGuard;
+
+use crate::names::Names;
+use crate::{Line, SinkError, campaigns, claims, conversions, impressions, late, rejects, rollups, totals, windows};
+
+/// A transaction under way. Dropped without [`commit`](Self::commit), nothing of it remains; its line must then be
+/// taken again, since its connection is in the middle of things.
+#[derive(Debug)]
+pub struct Epoch {
+    line: OwnedMutexGuard<Line>,
+    facts: Facts,
+    span: Span,
+    day: NaiveDate,
+}
+
+/// What a table's writer needs to know of the epoch.
+pub(crate) struct Writer<'a> {
+    pub(crate) connection: &'a mut PgConnection,
+    pub(crate) campaigns: &'a Names,
+    pub(crate) influencers: &'a Names,
+    pub(crate) line: i32,
+    pub(crate) live: bool,
+    pub(crate) day: NaiveDate,
+}
+
+/// How a batch came out, for the tally of its line.
+#[derive(Debug, Clone, Copy)]
+pub struct Tally {
+    /// Commands that were new.
+    pub accepted: u64,
+    /// Commands that were there already.
+    pub duplicates: u64,
+    /// Commands that could not be counted.
+    pub rejected: u64,
+}
+
+impl Epoch {
+    pub(crate) const fn new(line: OwnedMutexGuard<Line>, facts: Facts, span: Span, day: NaiveDate) -> Self {
+        Self { line, facts, span, day }
+    }
+
+    /// The facts that hold until it ends.
+    pub const fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    fn writer(&mut self) -> Writer<'_> {
+        let Line { connection, campaigns, influencers, line, live, .. } = &mut *self.line;
+        Writer { connection, campaigns, influencers, line: *line, live: *live, day: self.day }
+    }
+
+    /// Claims identities; returns those that were held before, with their contents. `wanted` is sorted and distinct.
+    pub async fn claim(&mut self, wanted: &[Claim]) -> Result<HeldClaim, SinkError> {
+        let held = claims::insert(&mut self.writer(), wanted).await?;
+        fail_point!("epoch::claimed", |_| std::process::abort());
+        Ok(held)
+    }
+
+    /// Writes what the tracking line made of the batch.
+    pub async fn write_tracking(&mut self, changes: &TrackingChanges) -> Result<(), SinkError> {
+        let writer = &mut self.writer();
+        impressions::copy(writer, &changes.events).await?;
+        conversions::insert(writer, &changes.events).await?;
+        fail_point!("epoch::rows_written", |_| std::process::abort());
+        windows::add(writer, &changes.windows, &changes.amounts).await?;
+        totals::add(writer, &changes.totals, &changes.total_amounts).await?;
+        rollups::add_late(writer, &changes.windows, &changes.amounts).await?;
+        late::insert(writer, &changes.late).await?;
+        fail_point!("epoch::sums_written", |_| std::process::abort());
+        Ok(())
+    }
+
+    /// Writes what the campaigns line made of the batch.
+    pub async fn write_campaigns(&mut self, created: &[Envelope<Campaign>]) -> Result<(), SinkError> {
+        campaigns::insert(&mut self.writer(), created).await
+    }
+
+    /// Writes the rejects, and marks those that a replay has resolved.
+    pub async fn write_rejects(&mut self, rejects: &[Reject], resolved: &[i64]) -> Result<(), SinkError> {
+        let writer = &mut self.writer();
+        rejects::insert(writer, rejects).await?;
+        rejects::resolve(writer, resolved).await
+    }
+
+    /// Commits everything; from here on the source may forget the span.
+    pub async fn commit(mut self, tally: Tally, reached: Option<Timestamp>) -> Result<Span, SinkError> {
+        self.tally(tally, reached).await?;
+        fail_point!("epoch::before_commit", |_| std::process::abort());
+        sqlx::raw_sql("COMMIT").execute(&mut self.line.connection).await?;
+        self.line.position = self.span.through;
+        fail_point!("epoch::committed", |_| std::process::abort());
+        Ok(self.span)
+    }
+
+    /// The online check of every batch: what came in is what was accepted, a duplicate, or rejected.
+    async fn tally(&mut self, tally: Tally, reached: Option<Timestamp>) -> Result<(), SinkError> {
+        sqlx::query(
+            "UPDATE lines SET accepted = accepted + $2, duplicates = duplicates + $3, rejected = rejected + $4,
+                 messages = messages + $5, updated_at = clock_timestamp(),
+                 watermark = greatest(watermark, $6)
+             WHERE line = $1",
+        )
+        .bind(self.line.line)
+        .bind(tally.accepted as i64)
+        .bind(tally.duplicates as i64)
+        .bind(tally.rejected as i64)
+        .bind(self.span.messages as i64)
+        .bind(reached.map(chrono::DateTime::from))
+        .execute(&mut self.line.connection)
+        .await?;
+        Ok(())
+    }
+}

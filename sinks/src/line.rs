@@ -1,0 +1,160 @@
+//! A line's end in PostgreSQL: one connection of its own, holding one row of `lines`.
+
+use chrono::NaiveDate;
+use schemas::{Facts, Position, Span, Timestamp};
+use sqlx::{PgConnection, postgres::PgConnectOptions};
+use std::sync::Arc;
+use tokio::sync::Mutex;
+
+use crate::{Epoch, Flow, SinkError, days, locks, names::Names, session};
+
+/// A line that this process has taken.
+#[derive(Debug)]
+pub struct Line {
+    pub(crate) connection: PgConnection,
+    pub(crate) line: i32,
+    pub(crate) source: String,
+    pub(crate) epoch: i64,
+    pub(crate) position: Position,
+    pub(crate) live: bool,
+    pub(crate) day: NaiveDate,
+    pub(crate) campaigns: Names,
+    pub(crate) influencers: Names,
+}
+
+/// What a line reads, and how it is taken.
+#[derive(Debug, Clone, Copy)]
+pub struct LineSpec<'a> {
+    /// The flow.
+    pub flow: Flow,
+    /// The source partition: `log-2`, `file-…`.
+    pub source: &'a str,
+    /// Whether it counts for the global watermark and the late list; files do not.
+    pub live: bool,
+    /// Whether to hold a session lock on it, so that a second process waits instead of taking it over. Where a broker
+    /// assigns partitions it decides, and the epoch number alone fences.
+    pub exclusive: bool,
+}
+
+impl Line {
+    /// Takes the line: counts its epoch number up, so that whoever had it before is fenced, and reads its position.
+    pub async fn take(options: &PgConnectOptions, spec: LineSpec<'_>) -> Result<Self, SinkError> {
+        let mut connection = session::connect(options, &format!("{} {}", spec.flow.name(), spec.source)).await?;
+        let line = line_number(&mut connection, spec).await?;
+        if spec.exclusive {
+            let lock = sqlx::query_scalar("SELECT pg_try_advisory_lock($1, $2)").bind(locks::LINE).bind(line);
+            if !lock.fetch_one(&mut connection).await? {
+                return Err(SinkError::Taken(spec.source.into()));
+            }
+        }
+        let take = "UPDATE lines SET epoch = epoch + 1 WHERE line = $1 RETURNING epoch, ledger, entry, index";
+        let (epoch, ledger, entry, index) = sqlx::query_as(take).bind(line).fetch_one(&mut connection).await?;
+        let today = Timestamp::now().date();
+        days::ensure_day(&mut connection, today).await?;
+        Ok(Self {
+            connection,
+            line,
+            source: spec.source.into(),
+            epoch,
+            position: Position { ledger, entry, index },
+            live: spec.live,
+            day: today,
+            campaigns: Names::campaigns(),
+            influencers: Names::influencers(),
+        })
+    }
+
+    /// How far it has come.
+    pub const fn position(&self) -> Position {
+        self.position
+    }
+
+    /// The UTC day whose partitions take the next rows; made sure to exist.
+    async fn today(&mut self) -> Result<NaiveDate, sqlx::Error> {
+        let today = Timestamp::now().date();
+        if today != self.day {
+            days::ensure_day(&mut self.connection, today).await?;
+            self.day = today;
+        }
+        Ok(today)
+    }
+}
+
+async fn line_number(connection: &mut PgConnection, spec: LineSpec<'_>) -> Result<i32, sqlx::Error> {
+    let insert = "INSERT INTO lines (flow, source, live) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
+    sqlx::query(insert)
+        .bind(spec.flow.name())
+        .bind(spec.source)
+        .bind(spec.live)
+        .execute(&mut *connection)
+        .await?;
+    let select = "SELECT line FROM lines WHERE flow = $1 AND source = $2";
+    sqlx::query_scalar(select).bind(spec.flow.name()).bind(spec.source).fetch_one(connection).await
+}
+
+/// Where epochs begin. One epoch at a time: it owns the line until it has committed or is dropped.
+#[derive(Debug, Clone)]
+pub struct PostgresSink {
+    line: Arc<Mutex<Line>>,
+}
+
+/// The names that an epoch will write.
+#[derive(Debug, Default)]
+pub struct EpochNames<'a> {
+    /// Campaigns.
+    pub campaigns: Vec<&'a str>,
+    /// Influencers.
+    pub influencers: Vec<&'a str>,
+}
+
+impl PostgresSink {
+    /// Over a line that was taken.
+    pub fn new(line: Line) -> Self {
+        Self { line: Arc::new(Mutex::new(line)) }
+    }
+
+    /// Begins the epoch that covers `span`: from here on, one transaction. Takes the facts lock, moves the position.
+    pub async fn begin(&self, span: Span, names: EpochNames<'_>) -> Result<Epoch, SinkError> {
+        let mut line = self.line.clone().lock_owned().await;
+        let day = line.today().await?;
+        let Line { connection, campaigns, influencers, .. } = &mut *line;
+        campaigns.learn(connection, names.campaigns.into_iter()).await?;
+        influencers.learn(connection, names.influencers.into_iter()).await?;
+        // The lock is a statement of its own, so that what is read next is what held when the lock was granted.
+        let begin = format!("BEGIN; SELECT pg_advisory_xact_lock_shared({})", locks::FACTS);
+        sqlx::raw_sql(sqlx::AssertSqlSafe(begin)).execute(&mut *connection).await?;
+        let facts = move_position(&mut line, span).await?;
+        fail::fail_point!("epoch::begun", |_| std::process::abort());
+        Ok(Epoch::new(line, facts, span, day))
+    }
+}
+
+/// The fence: changes no row if somebody else has taken the line, or has moved it.
+async fn move_position(line: &mut Line, span: Span) -> Result<Facts, SinkError> {
+    let (after, through) = (line.position, span.through);
+    let moved: Option<(i64, Option<chrono::DateTime<chrono::Utc>>, Option<chrono::DateTime<chrono::Utc>>)> =
+        sqlx::query_as(
+            "UPDATE lines SET ledger = $1, entry = $2, index = $3
+             FROM facts
+             WHERE line = $4 AND epoch = $5 AND (ledger, entry, index) = ($6, $7, $8)
+             RETURNING generation, closed_through, dedup_horizon",
+        )
+        .bind(through.ledger)
+        .bind(through.entry)
+        .bind(through.index)
+        .bind(line.line)
+        .bind(line.epoch)
+        .bind(after.ledger)
+        .bind(after.entry)
+        .bind(after.index)
+        .fetch_optional(&mut line.connection)
+        .await?;
+    let Some((generation, closed_through, dedup_horizon)) = moved else {
+        return Err(SinkError::Fenced { line: line.line, source_name: line.source.clone(), epoch: line.epoch });
+    };
+    Ok(Facts {
+        generation,
+        closed_through: closed_through.map(Into::into),
+        dedup_horizon: dedup_horizon.map(Into::into),
+    })
+}

@@ -1,0 +1,267 @@
+//! The log: commands are durable in it before anybody is told that they were accepted.
+//!
+//! [`LogWriter`] is what the API holds: a bounded queue in front of one task, which appends whatever has gathered while
+//! the last append was under way (group commit). Where it appends to is a [`LogBackend`]: PostgreSQL here, Pulsar next.
+
+mod postgres;
+mod retention;
+
+use bytes::Bytes;
+use metrics::{counter, histogram};
+use schemas::{Kind, Position, Timestamp};
+use std::{future::Future, hash::Hasher, time::Instant};
+use tokio::sync::{mpsc, oneshot};
+use uuid::Uuid;
+
+pub use postgres::PostgresLog;
+pub use retention::drop_read_segments;
+
+/// Requests that may wait for the log; one more is answered 503. At 25,000 requests a second this is 0.3 s of waiting.
+pub const WAITING_REQUESTS_MAX: usize = 8_192;
+/// Commands in one append: bounds the time that the heads of the log stay locked.
+pub const APPEND_COMMANDS_MAX: usize = 8_192;
+/// Bytes of payload in one append.
+pub const APPEND_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// A command on its way into the log.
+#[derive(Debug, Clone)]
+pub struct LogEntry {
+    /// Its kind, where the way it came tells; else its `comando` does.
+    pub kind: Option<Kind>,
+    /// Commands with the same key keep their order.
+    pub key: PartitionKey,
+    /// When it was accepted.
+    pub published_at: Timestamp,
+    /// An id for the case that the payload has none.
+    pub assigned_id: Option<Uuid>,
+    /// The reject that it mends.
+    pub replay_of: Option<i64>,
+    /// The bytes as the producer sent them.
+    pub payload: Bytes,
+}
+
+/// Which flow reads a command, and which of that flow's partitions it goes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PartitionKey {
+    /// The flow.
+    pub flow: Flow,
+    /// A hash of campaign and influencer.
+    pub hash: u64,
+}
+
+/// A dataflow with partitions of its own in the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Flow {
+    /// Impressions, clicks, conversions; and whatever cannot be told.
+    Tracking,
+    /// Campaigns.
+    Campaigns,
+}
+
+impl Flow {
+    /// The name in the tables.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Tracking => "tracking",
+            Self::Campaigns => "campaigns",
+        }
+    }
+
+    /// The flow that reads commands of `kind`.
+    pub const fn of(kind: Kind) -> Self {
+        if kind.is_tracking() { Self::Tracking } else { Self::Campaigns }
+    }
+}
+
+impl PartitionKey {
+    /// The key of an event: campaign and influencer, so that a window is written by one line.
+    pub fn tracking(campaign: &str, influencer: Option<&str>) -> Self {
+        Self { flow: Flow::Tracking, hash: hash(&[campaign, influencer.unwrap_or_default()]) }
+    }
+
+    /// The key of a campaign.
+    pub fn campaign(id: &str) -> Self {
+        Self { flow: Flow::Campaigns, hash: hash(&[id]) }
+    }
+
+    /// The key of bytes that could not be read.
+    pub fn unreadable(payload: &[u8]) -> Self {
+        let mut hasher = Fnv::default();
+        hasher.write(payload);
+        Self { flow: Flow::Tracking, hash: hasher.finish() }
+    }
+}
+
+fn hash(parts: &[&str]) -> u64 {
+    let mut hasher = Fnv::default();
+    for part in parts {
+        hasher.write(part.as_bytes());
+        hasher.write(&[0xff]);
+    }
+    hasher.finish()
+}
+
+/// FNV-1a with a final mix: the same in every process and version, as a partition key must be.
+struct Fnv(u64);
+
+impl Default for Fnv {
+    fn default() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+}
+
+impl Hasher for Fnv {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+    fn finish(&self) -> u64 {
+        let mixed = (self.0 ^ (self.0 >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
+        mixed ^ (mixed >> 33)
+    }
+}
+
+/// Where a command lies now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Receipt {
+    /// The flow that reads it.
+    pub flow: Flow,
+    /// The source partition's name, as in `lines.source`: `log-2`.
+    pub source: String,
+    /// The place in it.
+    pub position: Position,
+}
+
+/// Names a chunk of a batch, so that sending it again does not append it again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChunkKey {
+    /// The sender's idempotency key.
+    pub key: String,
+    /// Which chunk of the batch.
+    pub chunk: i32,
+}
+
+/// Why a command was not appended. The sender may try again.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum LogError {
+    /// The queue is full: come back later.
+    #[error("the log's queue is full")]
+    Full,
+    /// The log cannot be reached; whether the command was appended may be unknown.
+    #[error("the log is not available: {0}")]
+    Unavailable(String),
+}
+
+/// Commands that belong together, with the one who waits for them.
+#[derive(Debug)]
+pub struct AppendRequest {
+    /// The commands.
+    pub entries: Vec<LogEntry>,
+    /// Set for a chunk that must not be appended twice.
+    pub chunk: Option<ChunkKey>,
+    reply: oneshot::Sender<Result<Vec<Receipt>, LogError>>,
+}
+
+impl AppendRequest {
+    fn bytes(&self) -> usize {
+        self.entries.iter().map(|entry| entry.payload.len()).sum()
+    }
+}
+
+/// A place to append to.
+pub trait LogBackend: Send + 'static {
+    /// Appends all entries of all `requests`, or none; returns each request's receipts in the order of its entries
+    /// (none for a chunk that lay there already). Durable when it returns.
+    fn append(
+        &mut self,
+        requests: &[AppendRequest],
+    ) -> impl Future<Output = Result<Vec<Vec<Receipt>>, LogError>> + Send;
+}
+
+/// The queue in front of the log. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct LogWriter {
+    queue: mpsc::Sender<AppendRequest>,
+}
+
+impl LogWriter {
+    /// Starts the appending task. It ends when the last writer is dropped and the queue is empty.
+    pub fn start(backend: impl LogBackend) -> Self {
+        let (queue, requests) = mpsc::channel(WAITING_REQUESTS_MAX);
+        tokio::spawn(append_in_groups(backend, requests));
+        Self { queue }
+    }
+
+    /// Appends one command.
+    pub async fn append(&self, entry: LogEntry) -> Result<Receipt, LogError> {
+        let receipts = self.append_all(vec![entry], None).await?;
+        receipts.into_iter().next().ok_or_else(|| LogError::Unavailable("no receipt".into()))
+    }
+
+    /// Appends some commands as one; with a `chunk` key at most once (then there are no receipts the second time).
+    pub async fn append_all(&self, entries: Vec<LogEntry>, chunk: Option<ChunkKey>) -> Result<Vec<Receipt>, LogError> {
+        let (reply, answer) = oneshot::channel();
+        self.queue.try_send(AppendRequest { entries, chunk, reply }).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => LogError::Full,
+            mpsc::error::TrySendError::Closed(_) => LogError::Unavailable("shutting down".into()),
+        })?;
+        answer.await.unwrap_or_else(|_| Err(LogError::Unavailable("shutting down".into())))
+    }
+}
+
+async fn append_in_groups(mut backend: impl LogBackend, mut queue: mpsc::Receiver<AppendRequest>) {
+    while let Some(first) = queue.recv().await {
+        let group = gather(first, &mut queue);
+        let started = Instant::now();
+        let outcome = backend.append(&group).await;
+        histogram!("alpes_log_append_seconds").record(started.elapsed());
+        if let Err(error) = &outcome {
+            tracing::warn!(%error, requests = group.len(), "append failed; its senders were told to try again");
+        }
+        answer(group, outcome);
+    }
+}
+
+/// The first request and what waits behind it, up to the bounds of one append. A keyed chunk goes alone.
+fn gather(first: AppendRequest, queue: &mut mpsc::Receiver<AppendRequest>) -> Vec<AppendRequest> {
+    let (mut commands, mut bytes) = (first.entries.len(), first.bytes());
+    let mut group = vec![first];
+    while commands < APPEND_COMMANDS_MAX && bytes < APPEND_BYTES_MAX {
+        let Ok(next) = queue.try_recv() else { break };
+        commands += next.entries.len();
+        bytes += next.bytes();
+        group.push(next);
+    }
+    group
+}
+
+fn answer(group: Vec<AppendRequest>, outcome: Result<Vec<Vec<Receipt>>, LogError>) {
+    let commands: usize = group.iter().map(|request| request.entries.len()).sum();
+    match outcome {
+        Ok(receipts) => {
+            counter!("alpes_log_appended_commands_total").increment(commands as u64);
+            for (request, receipts) in group.into_iter().zip(receipts) {
+                // A sender that has gone away does not want its receipt; the command stays appended.
+                let _ = request.reply.send(Ok(receipts));
+            }
+        }
+        Err(error) => {
+            for request in group {
+                let _ = request.reply.send(Err(error.clone()));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn partition_keys_are_the_same_for_ever() {
+        assert_eq!(PartitionKey::tracking("cmp-1", Some("inf-1")).hash, PartitionKey::tracking("cmp-1", Some("inf-1")).hash);
+        assert_ne!(PartitionKey::tracking("ab", Some("c")).hash, PartitionKey::tracking("a", Some("bc")).hash);
+        assert_eq!(PartitionKey::tracking("cmp-123", None).hash, 0);
+    }
+}

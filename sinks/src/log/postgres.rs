@@ -1,0 +1,197 @@
+//! The log in PostgreSQL: one statement per append, offsets from the heads that it locks.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use schemas::{Position, Timestamp};
+use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
+use std::collections::BTreeMap;
+
+use super::{AppendRequest, Flow, LogBackend, LogEntry, LogError, Receipt};
+use crate::{TENANT, days::ensure_day, session};
+
+/// Appends an append's entries. `heads` locks the partitions in order and hands out their offsets, so that writers
+/// wait for one another instead of deadlocking, and the order of commits is the order of offsets.
+const APPEND: &str = r#"
+WITH wanted AS MATERIALIZED (SELECT * FROM unnest($1::int[], $2::bigint[]) AS w(partition, n)),
+locked AS MATERIALIZED (
+    SELECT partition FROM log_heads WHERE partition = ANY ($1) ORDER BY partition FOR UPDATE
+),
+heads AS (
+    UPDATE log_heads h SET next = h.next + w.n FROM wanted w JOIN locked USING (partition)
+    WHERE h.partition = w.partition RETURNING h.partition, h.next - w.n AS base
+),
+rows AS (
+    INSERT INTO log (partition, "offset", day, published_at, kind, assigned_id, replay_of, payload)
+    SELECT h.partition, h.base + r.nth, $3, r.published_at, r.kind, r.assigned_id, r.replay_of, r.payload
+    FROM unnest($4::int[], $5::bigint[], $6::timestamptz[], $7::smallint[], $8::uuid[], $9::bigint[], $10::bytea[])
+         AS r(partition, nth, published_at, kind, assigned_id, replay_of, payload)
+    JOIN heads h ON h.partition = r.partition
+)
+SELECT partition, base, pg_notify('alpes_log', '')::text FROM heads
+"#;
+
+/// The writing end of the log in PostgreSQL: one connection of its own.
+#[derive(Debug)]
+pub struct PostgresLog {
+    options: PgConnectOptions,
+    connection: Option<PgConnection>,
+    day: Option<NaiveDate>,
+    partitions: Vec<(Flow, Vec<i32>)>,
+}
+
+/// Each entry's partition, and its place among the entries of that partition.
+struct Placed<'a> {
+    entry: &'a LogEntry,
+    partition: i32,
+    nth: i64,
+}
+
+impl PostgresLog {
+    /// For the database of `options`. Connects at the first append, and again after a failure.
+    pub const fn new(options: PgConnectOptions) -> Self {
+        Self { options, connection: None, day: None, partitions: Vec::new() }
+    }
+
+    async fn try_append(&mut self, requests: &[AppendRequest]) -> Result<Vec<Vec<Receipt>>, sqlx::Error> {
+        let mut connection = self.connect().await?;
+        let today = Timestamp::now().date();
+        if self.day != Some(today) {
+            ensure_day(&mut connection, today).await?;
+            self.day = Some(today);
+        }
+        let done = if requests.iter().any(|request| request.chunk.is_some()) {
+            let mut transaction = connection.begin().await?;
+            let done = self.append_fresh(&mut transaction, requests, today).await?;
+            transaction.commit().await?;
+            done
+        } else {
+            // One statement is its own transaction: one round trip and one flush for the whole group.
+            self.append_fresh(&mut connection, requests, today).await?
+        };
+        self.connection = Some(connection);
+        Ok(done)
+    }
+
+    async fn append_fresh(
+        &self,
+        connection: &mut PgConnection,
+        requests: &[AppendRequest],
+        day: NaiveDate,
+    ) -> Result<Vec<Vec<Receipt>>, sqlx::Error> {
+        let appended = fresh(connection, requests).await?;
+        let (placed, counts) = self.place(&appended);
+        let bases = insert(connection, day, &placed, &counts).await?;
+        Ok(receipts(&appended, &placed, &bases))
+    }
+
+    /// The connection, taken out: a failure on the way leaves none behind, and the next append starts afresh.
+    async fn connect(&mut self) -> Result<PgConnection, sqlx::Error> {
+        if let Some(connection) = self.connection.take() {
+            return Ok(connection);
+        }
+        let mut connection = session::connect(&self.options, "log").await?;
+        let rows: Vec<(i32, String)> =
+            sqlx::query_as("SELECT partition, flow FROM log_heads ORDER BY partition").fetch_all(&mut connection).await?;
+        self.partitions = [Flow::Tracking, Flow::Campaigns]
+            .into_iter()
+            .map(|flow| (flow, rows.iter().filter(|(_, name)| name == flow.name()).map(|(p, _)| *p).collect()))
+            .collect();
+        self.day = None;
+        Ok(connection)
+    }
+
+    fn place<'a>(&self, appended: &[Option<&'a AppendRequest>]) -> (Vec<Placed<'a>>, BTreeMap<i32, i64>) {
+        let mut counts = BTreeMap::new();
+        let mut placed = Vec::new();
+        for entry in appended.iter().flatten().flat_map(|request| &request.entries) {
+            let partition = self.partition(entry);
+            let count = counts.entry(partition).or_insert(0);
+            placed.push(Placed { entry, partition, nth: *count });
+            *count += 1;
+        }
+        (placed, counts)
+    }
+
+    fn partition(&self, entry: &LogEntry) -> i32 {
+        let of_flow = self.partitions.iter().find(|(flow, _)| *flow == entry.key.flow).map(|(_, all)| all.as_slice());
+        match of_flow {
+            Some(all) if !all.is_empty() => all[(entry.key.hash % all.len() as u64) as usize],
+            _ => 0,
+        }
+    }
+}
+
+impl LogBackend for PostgresLog {
+    async fn append(&mut self, requests: &[AppendRequest]) -> Result<Vec<Vec<Receipt>>, LogError> {
+        // Whether a failed append reached its commit is unknown, so it is not tried again here: the senders decide, and
+        // their ids make a second attempt harmless.
+        self.try_append(requests).await.map_err(|error| LogError::Unavailable(error.to_string()))
+    }
+}
+
+/// The requests that are to be appended: all but the keyed chunks that lie in the log already.
+async fn fresh<'a>(
+    connection: &mut PgConnection,
+    requests: &'a [AppendRequest],
+) -> Result<Vec<Option<&'a AppendRequest>>, sqlx::Error> {
+    let mut appended = Vec::with_capacity(requests.len());
+    for request in requests {
+        let is_new = match &request.chunk {
+            None => true,
+            Some(chunk) => {
+                let insert = "INSERT INTO log_chunks (tenant, key, chunk) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
+                let query = sqlx::query(insert).bind(TENANT).bind(&chunk.key).bind(chunk.chunk);
+                query.execute(&mut *connection).await?.rows_affected() == 1
+            }
+        };
+        appended.push(is_new.then_some(request));
+    }
+    Ok(appended)
+}
+
+async fn insert(
+    connection: &mut PgConnection,
+    day: NaiveDate,
+    placed: &[Placed<'_>],
+    counts: &BTreeMap<i32, i64>,
+) -> Result<BTreeMap<i32, i64>, sqlx::Error> {
+    if placed.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let column = |value: fn(&LogEntry) -> Option<i64>| placed.iter().map(|p| value(p.entry)).collect::<Vec<_>>();
+    let bases: Vec<(i32, i64, String)> = sqlx::query_as(APPEND)
+        .bind(counts.keys().copied().collect::<Vec<_>>())
+        .bind(counts.values().copied().collect::<Vec<_>>())
+        .bind(day)
+        .bind(placed.iter().map(|p| p.partition).collect::<Vec<_>>())
+        .bind(placed.iter().map(|p| p.nth).collect::<Vec<_>>())
+        .bind(placed.iter().map(|p| DateTime::<Utc>::from(p.entry.published_at)).collect::<Vec<_>>())
+        .bind(placed.iter().map(|p| p.entry.kind.map(schemas::Kind::number)).collect::<Vec<_>>())
+        .bind(placed.iter().map(|p| p.entry.assigned_id).collect::<Vec<_>>())
+        .bind(column(|entry| entry.replay_of))
+        .bind(placed.iter().map(|p| &p.entry.payload[..]).collect::<Vec<_>>())
+        .fetch_all(connection)
+        .await?;
+    Ok(bases.into_iter().map(|(partition, base, _)| (partition, base)).collect())
+}
+
+fn receipts(
+    appended: &[Option<&AppendRequest>],
+    placed: &[Placed<'_>],
+    bases: &BTreeMap<i32, i64>,
+) -> Vec<Vec<Receipt>> {
+    let mut placed = placed.iter();
+    let receipt = |p: &Placed<'_>| Receipt {
+        flow: p.entry.key.flow,
+        source: source_name(p.partition),
+        position: Position::offset(bases.get(&p.partition).copied().unwrap_or_default() + p.nth),
+    };
+    appended
+        .iter()
+        .map(|request| placed.by_ref().take(request.map_or(0, |r| r.entries.len())).map(receipt).collect())
+        .collect()
+}
+
+/// The name of a partition of this log as a source: `log-2`.
+pub fn source_name(partition: i32) -> String {
+    format!("log-{partition}")
+}

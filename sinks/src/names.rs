@@ -1,0 +1,73 @@
+//! Numbers for campaign and influencer names. A name's number never changes, so a cache of them cannot be wrong.
+
+use sqlx::{AssertSqlSafe, PgConnection};
+use std::collections::{HashMap, HashSet};
+
+use crate::TENANT;
+
+/// Names remembered per kind and line: at about 100 bytes each, 10 MB. Beyond, the cache starts afresh.
+pub const NAMES_CACHED_MAX: usize = 100_000;
+
+/// The number of "nobody": events without an influencer.
+pub const NOBODY: i32 = 0;
+
+/// One kind of names.
+#[derive(Debug)]
+pub struct Names {
+    table: &'static str,
+    number: &'static str,
+    known: HashMap<Box<str>, i32>,
+}
+
+impl Names {
+    /// The campaigns.
+    pub fn campaigns() -> Self {
+        Self { table: "campaign_names", number: "campaign", known: HashMap::new() }
+    }
+
+    /// The influencers.
+    pub fn influencers() -> Self {
+        Self { table: "influencer_names", number: "influencer", known: HashMap::new() }
+    }
+
+    /// Makes sure that all of `names` have numbers. Commits on its own, before the epoch: a number without events
+    /// does no harm, and lines do not wait for one another's epochs over a new name.
+    pub async fn learn<'a>(
+        &mut self,
+        connection: &mut PgConnection,
+        names: impl Iterator<Item = &'a str>,
+    ) -> Result<(), sqlx::Error> {
+        let names: HashSet<&str> = names.collect();
+        let mut unknown: Vec<&str> = names.iter().copied().filter(|name| !self.known.contains_key(*name)).collect();
+        if unknown.is_empty() {
+            return Ok(());
+        }
+        if self.known.len() + unknown.len() > NAMES_CACHED_MAX {
+            self.known.clear();
+            unknown = names.into_iter().collect();
+        }
+        unknown.sort_unstable();
+        let (table, number) = (self.table, self.number);
+        let insert = format!(
+            "INSERT INTO {table} (tenant, name) SELECT $1, n FROM unnest($2::text[]) AS n
+             WHERE NOT EXISTS (SELECT FROM {table} k WHERE k.tenant = $1 AND k.name = n) ON CONFLICT DO NOTHING"
+        );
+        sqlx::query(AssertSqlSafe(insert)).bind(TENANT).bind(&unknown).execute(&mut *connection).await?;
+        let select = format!("SELECT name, {number} FROM {table} WHERE tenant = $1 AND name = ANY ($2)");
+        let rows: Vec<(String, i32)> =
+            sqlx::query_as(AssertSqlSafe(select)).bind(TENANT).bind(&unknown).fetch_all(connection).await?;
+        self.known.extend(rows.into_iter().map(|(name, number)| (name.into(), number)));
+        Ok(())
+    }
+
+    /// The number of a name that was learnt.
+    pub fn number(&self, name: &str) -> Result<i32, sqlx::Error> {
+        // Cannot miss: every epoch learns its names first, and the cache is only emptied while learning.
+        self.known.get(name).copied().ok_or(sqlx::Error::RowNotFound)
+    }
+
+    /// The number of a name, or of nobody.
+    pub fn number_or_nobody(&self, name: Option<&str>) -> Result<i32, sqlx::Error> {
+        name.map_or(Ok(NOBODY), |name| self.number(name))
+    }
+}
