@@ -1,1 +1,80 @@
-fn main() {}
+//! `alpes`: one program, one subcommand a file in `commands`.
+
+use std::process::ExitCode;
+
+use alpes::commands::CommandError;
+use alpes::config::{ConfigError, Settings};
+use alpes::{commands, config, console, logging};
+
+/// Many small allocations on several threads: the system's allocator is slow at that.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Counts what influencers bring to a campaign and turns it into money that everybody can check.
+#[derive(Debug, clap::Parser)]
+#[command(name = "alpes", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Run everything in one process
+    Up(commands::up::Args),
+    /// Take commands and answer queries over HTTP
+    Api(commands::api::Args),
+    /// Answer queries alone
+    Queries(commands::queries::Args),
+    /// Run the dataflows alone
+    Pipeline(commands::pipeline::Args),
+    /// Show every setting: value, source, meaning
+    Config(commands::config::Args),
+    /// Count events from files, exactly once
+    Backfill(commands::backfill::Args),
+    /// Send events from a file to a running Alpes
+    Load(commands::load::Args),
+    /// Write made-up events, the same for the same seed
+    Generate(commands::generate::Args),
+    /// Write windows, amounts or rejects as CSV
+    Export(commands::export::Args),
+    /// Compute everything again the simple way and compare
+    Verify(commands::verify::Args),
+    /// List, show and replay what was rejected
+    Rejects(commands::rejects::Args),
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            console::error(error.as_ref());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> Result<(), CommandError> {
+    let (cli, entries) = match config::parse::<Cli>(std::env::args_os()) {
+        Err(ConfigError::Usage(error)) => error.exit(),
+        parsed => parsed?,
+    };
+    let settings = cli.settings;
+    logging::start(&settings);
+    match cli.command {
+        Command::Up(args) => commands::up::run(args, settings).await,
+        Command::Api(args) => commands::api::run(args, settings).await,
+        Command::Queries(args) => commands::queries::run(args, settings).await,
+        Command::Pipeline(args) => commands::pipeline::run(args, settings).await,
+        Command::Config(args) => commands::config::run(&args, &entries),
+        Command::Backfill(args) => commands::backfill::run(args, settings).await,
+        Command::Load(args) => commands::load::run(args, settings).await,
+        Command::Generate(args) => commands::generate::run(args, settings).await,
+        Command::Export(args) => commands::export::run(args, settings).await,
+        Command::Verify(args) => commands::verify::run(args, settings).await,
+        Command::Rejects(args) => commands::rejects::run(args, settings).await,
+    }
+}

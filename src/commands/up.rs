@@ -1,0 +1,23 @@
+//! `alpes up`: every role in one process.
+
+use super::CommandError;
+use crate::cluster::Cluster;
+use crate::config::Settings;
+use crate::listen;
+use crate::shutdown::Shutdown;
+
+/// Arguments of `alpes up`.
+#[derive(Debug, clap::Args)]
+pub struct Args {}
+
+/// Runs until it is asked to stop.
+pub async fn run(_args: Args, settings: Settings) -> Result<(), CommandError> {
+    settings.require_postgres_log()?;
+    let shutdown = Shutdown::on_signals()?;
+    let _http = listen::bind("ALPES_HTTP", &settings.http).await?;
+    let _queries = listen::bind("ALPES_QUERIES", &settings.queries).await?;
+    let cluster = Cluster::join(&settings.cluster()).await?;
+    shutdown.requested().await;
+    cluster.leave().await?;
+    Ok(())
+}

@@ -1,0 +1,289 @@
+//! The settings: read once, from flags, then the environment, then a file, then defaults.
+//!
+//! [`Settings`] is the table. A setting is one field: its comment is what `--help` and `alpes
+//! config` say about it, its attribute gives the flag, the variable and the default. It is built in
+//! `main` and handed down; nothing reads the environment later.
+
+mod file;
+mod origin;
+mod values;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::builder::Resettable;
+use clap::error::{ContextKind, ContextValue};
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Command, CommandFactory, FromArgMatches};
+
+use crate::cluster::ClusterSettings;
+pub use file::FileError;
+use file::SettingsFile;
+pub use origin::{Entry, Origin};
+pub use values::{DatabaseUrl, DatabaseUrlError, LogFormat, PostgresChoice, Privacy};
+
+/// Every setting of Alpes, parsed and checked.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Settings")]
+pub struct Settings {
+    /// Folder of everything Alpes keeps: the embedded PostgreSQL, its log and its locks
+    #[arg(
+        long, env = "ALPES_DATA", default_value_os_t = values::default_data(),
+        value_name = "FOLDER", global = true
+    )]
+    pub data: PathBuf,
+
+    /// File with settings, one `NAME = "value"` a line [default: alpes.toml in ALPES_DATA, then
+    /// here]
+    #[arg(long, env = "ALPES_CONFIG", value_name = "FILE", global = true)]
+    pub config: Option<PathBuf>,
+
+    /// Address of the API: commands, queries, panel
+    #[arg(
+        long, env = "ALPES_HTTP", default_value = "127.0.0.1:8000", value_parser = values::address,
+        value_name = "HOST:PORT", global = true
+    )]
+    pub http: String,
+
+    /// Address of the queries on a port of their own
+    #[arg(
+        long, env = "ALPES_QUERIES", default_value = "127.0.0.1:8001",
+        value_parser = values::address, value_name = "HOST:PORT", global = true
+    )]
+    pub queries: String,
+
+    /// PostgreSQL to use, also in SQLAlchemy's form; unset: one of our own, in ALPES_DATA
+    #[arg(
+        long,
+        env = "DATABASE_URL",
+        hide_env_values = true,
+        value_name = "URL",
+        global = true
+    )]
+    pub database_url: Option<DatabaseUrl>,
+
+    /// Binaries of the embedded PostgreSQL: `auto` (installed, else downloaded), `download`, or
+    /// their folder
+    #[arg(
+        long,
+        env = "ALPES_POSTGRES",
+        default_value = "auto",
+        value_name = "CHOICE",
+        global = true
+    )]
+    pub postgres: PostgresChoice,
+
+    /// Host of the Pulsar broker, at pulsar://HOST:6650; unset: the log is in PostgreSQL
+    #[arg(long, env = "BROKER_HOST", value_name = "HOST", global = true)]
+    pub broker_host: Option<String>,
+
+    /// URL of the Pulsar broker, in place of BROKER_HOST
+    #[arg(long, env = "PULSAR_URL", value_name = "URL", global = true)]
+    pub pulsar_url: Option<String>,
+
+    /// URL of Pulsar's admin interface [default: http://BROKER_HOST:8080]
+    #[arg(long, env = "PULSAR_ADMIN", value_name = "URL", global = true)]
+    pub pulsar_admin: Option<String>,
+
+    /// What is logged, as a tracing filter: `info`, `debug`, `warn,alpes=debug`
+    #[arg(
+        long, env = "ALPES_LOG", default_value = "info,sqlx=warn",
+        value_parser = values::log_filter, value_name = "FILTER", global = true
+    )]
+    pub log: String,
+
+    /// Form of the log on stderr
+    #[arg(
+        long,
+        env = "ALPES_LOG_FORMAT",
+        default_value = "text",
+        value_name = "FORM",
+        global = true
+    )]
+    pub log_format: LogFormat,
+
+    /// Days a command stays in the log after every line has read it
+    #[arg(
+        long, env = "ALPES_LOG_RETENTION_DAYS", default_value = "7", value_parser = values::days,
+        value_name = "DAYS", global = true
+    )]
+    pub log_retention_days: u32,
+
+    /// IP addresses and user agents: kept as sent, truncated, or dropped
+    #[arg(
+        long,
+        env = "ALPES_PRIVACY",
+        default_value = "as-sent",
+        value_name = "WAY",
+        global = true
+    )]
+    pub privacy: Privacy,
+
+    /// Seconds a window stays open for late events before it is closed
+    #[arg(
+        long = "grace-seconds", env = "ALPES_GRACE_SECONDS", default_value = "600",
+        value_parser = values::seconds, value_name = "SECONDS", global = true
+    )]
+    pub grace: Duration,
+}
+
+impl Settings {
+    /// The part that decides which PostgreSQL is used.
+    pub fn cluster(&self) -> ClusterSettings {
+        ClusterSettings {
+            data: self.data.clone(),
+            postgres: self.postgres.clone(),
+            database_url: self.database_url.clone(),
+        }
+    }
+
+    /// Refuses to run as if Pulsar were there: losing a broker's messages in silence is worse than
+    /// stopping.
+    pub fn require_postgres_log(&self) -> Result<(), ConfigError> {
+        let name = match (&self.pulsar_url, &self.broker_host) {
+            (Some(_), _) => "PULSAR_URL",
+            (None, Some(_)) => "BROKER_HOST",
+            (None, None) => return Ok(()),
+        };
+        Err(ConfigError::Pulsar { name })
+    }
+}
+
+/// Why the settings cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The command line itself is wrong, or it only asked for help or the version.
+    #[error(transparent)]
+    Usage(clap::Error),
+    /// The settings file cannot be used.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// One setting has a value that does not parse.
+    #[error("{name}: '{value}', from {origin}, is not valid: {reason}. Mend it there{remedy}")]
+    Invalid {
+        /// The setting.
+        name: String,
+        /// What it was set to, without secrets.
+        value: String,
+        /// Where it was set.
+        origin: Origin,
+        /// What is wrong with it.
+        reason: String,
+        /// The way back to the default.
+        remedy: String,
+    },
+    /// A Pulsar broker is named, but this version has only the log in PostgreSQL.
+    #[error(
+        "{name} is set, but this version has no Pulsar log yet: \
+         unset {name} to keep the log in PostgreSQL"
+    )]
+    Pulsar {
+        /// The setting.
+        name: &'static str,
+    },
+}
+
+/// Parses a command line whose root flattens [`Settings`], and tells where each setting came from.
+///
+/// The first pass takes every setting as bare text: only so is it known which ones are left to the
+/// file. The file's values then stand as flags before the others, and the second pass checks all
+/// alike.
+pub fn parse<C>(
+    arguments: impl IntoIterator<Item = OsString>,
+) -> Result<(C, Vec<Entry>), ConfigError>
+where
+    C: CommandFactory + FromArgMatches,
+{
+    let entries = origin::table(&C::command());
+    let command = without_empty_variables(C::command());
+    let mut arguments: Vec<OsString> = arguments.into_iter().collect();
+
+    let bare = as_text(command.clone(), &entries)
+        .try_get_matches_from(&arguments)
+        .map_err(ConfigError::Usage)?;
+    let file = SettingsFile::find(&bare, &entries)?;
+    let entries = origin::resolve(entries, &bare, file.as_ref());
+    for entry in entries
+        .iter()
+        .filter(|entry| matches!(entry.origin, Origin::File(_)))
+    {
+        let value = entry.value.as_deref().unwrap_or_default();
+        arguments.insert(
+            arguments.len().min(1),
+            format!("--{}={value}", entry.flag).into(),
+        );
+    }
+    let parsed = command
+        .try_get_matches_from(arguments)
+        .and_then(|matches| C::from_arg_matches(&matches))
+        .map_err(|error| explain(error, &entries))?;
+    Ok((parsed, entries))
+}
+
+/// Compose files pass `NAME=${NAME:-}`: an empty variable means that nothing was set.
+fn without_empty_variables(command: Command) -> Command {
+    command.mut_args(|arg| match arg.get_env().and_then(std::env::var_os) {
+        Some(value) if value.is_empty() => arg.env(Resettable::Reset),
+        _ => arg,
+    })
+}
+
+fn as_text(command: Command, entries: &[Entry]) -> Command {
+    entries.iter().fold(command, |command, entry| {
+        command.mut_arg(&entry.id, |arg| {
+            arg.value_parser(clap::value_parser!(OsString))
+        })
+    })
+}
+
+/// Clap knows the flag and the fault; people set variables and files too, so the message names
+/// those.
+fn explain(error: clap::Error, entries: &[Entry]) -> ConfigError {
+    let invalid = match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::String(argument)) => argument
+            .split_whitespace()
+            .next()
+            .unwrap_or_default()
+            .to_owned(),
+        _ => return ConfigError::Usage(error),
+    };
+    let Some(entry) = entries
+        .iter()
+        .find(|entry| invalid == format!("--{}", entry.flag))
+    else {
+        return ConfigError::Usage(error);
+    };
+    ConfigError::Invalid {
+        name: entry.name.clone(),
+        value: entry.shown().unwrap_or_default(),
+        origin: entry.origin.clone(),
+        reason: reason(&error),
+        remedy: match &entry.default {
+            Some(default) => format!(", or remove it for the default, {default}"),
+            None => ", or remove it".to_owned(),
+        },
+    }
+}
+
+fn reason(error: &clap::Error) -> String {
+    if let Some(ContextValue::Strings(valid)) = error.get(ContextKind::ValidValue) {
+        return format!("it must be one of {}", valid.join(", "));
+    }
+    std::error::Error::source(error)
+        .map_or_else(|| "it has no value".to_owned(), ToString::to_string)
+}
+
+fn text(matches: &ArgMatches, id: &str) -> Option<String> {
+    matches
+        .get_one::<OsString>(id)
+        .map(|value| value.to_string_lossy().into_owned())
+}
+
+fn is_set(matches: &ArgMatches, id: &str) -> Option<Origin> {
+    match matches.value_source(id)? {
+        ValueSource::CommandLine => Some(Origin::Flag),
+        ValueSource::EnvVariable => Some(Origin::Environment),
+        _ => None,
+    }
+}

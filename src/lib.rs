@@ -1,0 +1,11 @@
+//! The parts of the `alpes` program: its settings, its PostgreSQL, its commands.
+//!
+//! A library only so that the tests drive the same code as `main.rs`.
+
+pub mod cluster;
+pub mod commands;
+pub mod config;
+pub mod console;
+pub mod listen;
+pub mod logging;
+pub mod shutdown;
