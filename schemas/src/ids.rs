@@ -51,9 +51,13 @@ text_id!(
 impl CommandId {
     /// The id of a message that brought none: the same whenever it is read again.
     pub fn from_position(source: &str, position: Position) -> Self {
-        let place = hashed(&format!("{source}@{position}"));
-        Self(uuid::Builder::from_custom_bytes(*place.as_bytes()).into_uuid().to_string().into())
+        Self(derived_uuid(&format!("{source}@{position}")).to_string().into())
     }
+}
+
+/// A UUID (version 8) made from a text: the same text, the same UUID.
+pub fn derived_uuid(text: &str) -> Uuid {
+    uuid::Builder::from_custom_bytes(*hashed(text).as_bytes()).into_uuid()
 }
 
 /// The key under which a command's identity is claimed: 16 bytes, whatever the length of the id.

@@ -6,6 +6,7 @@
 //! Reading order: [`ids`], [`time`], [`money`] → [`wire`] (what was sent) → [`command`] (what was meant) →
 //! [`position`], [`message`] (where it travels) → [`change`], [`reject`] (what comes of it).
 
+pub mod avro;
 pub mod change;
 pub mod command;
 pub mod content;

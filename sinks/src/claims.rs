@@ -48,12 +48,8 @@ pub(crate) async fn insert(writer: &mut Writer<'_>, wanted: &[Claim]) -> Result<
 
 async fn contents(writer: &mut Writer<'_>, held: Vec<(i16, Uuid)>) -> Result<HeldClaim, SinkError> {
     let (kinds, ids): (Vec<_>, Vec<_>) = held.into_iter().unzip();
-    let rows: Vec<(i16, Uuid, Uuid)> = sqlx::query_as(HELD)
-        .bind(TENANT)
-        .bind(&kinds)
-        .bind(&ids)
-        .fetch_all(&mut *writer.connection)
-        .await?;
+    let rows: Vec<(i16, Uuid, Uuid)> =
+        sqlx::query_as(HELD).bind(TENANT).bind(&kinds).bind(&ids).fetch_all(&mut *writer.connection).await?;
     if rows.len() != ids.len() {
         return Err(SinkError::Encoding(format!("{} held claims read back as {}", ids.len(), rows.len())));
     }

@@ -82,12 +82,7 @@ impl Line {
 
 async fn line_number(connection: &mut PgConnection, spec: LineSpec<'_>) -> Result<i32, sqlx::Error> {
     let insert = "INSERT INTO lines (flow, source, live) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
-    sqlx::query(insert)
-        .bind(spec.flow.name())
-        .bind(spec.source)
-        .bind(spec.live)
-        .execute(&mut *connection)
-        .await?;
+    sqlx::query(insert).bind(spec.flow.name()).bind(spec.source).bind(spec.live).execute(&mut *connection).await?;
     let select = "SELECT line FROM lines WHERE flow = $1 AND source = $2";
     sqlx::query_scalar(select).bind(spec.flow.name()).bind(spec.source).fetch_one(connection).await
 }

@@ -260,7 +260,10 @@ mod tests {
 
     #[test]
     fn partition_keys_are_the_same_for_ever() {
-        assert_eq!(PartitionKey::tracking("cmp-1", Some("inf-1")).hash, PartitionKey::tracking("cmp-1", Some("inf-1")).hash);
+        assert_eq!(
+            PartitionKey::tracking("cmp-1", Some("inf-1")).hash,
+            PartitionKey::tracking("cmp-1", Some("inf-1")).hash
+        );
         assert_ne!(PartitionKey::tracking("ab", Some("c")).hash, PartitionKey::tracking("a", Some("bc")).hash);
         assert_eq!(PartitionKey::tracking("cmp-123", None).hash, 0);
     }

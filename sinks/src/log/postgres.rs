@@ -89,8 +89,9 @@ impl PostgresLog {
             return Ok(connection);
         }
         let mut connection = session::connect(&self.options, "log").await?;
-        let rows: Vec<(i32, String)> =
-            sqlx::query_as("SELECT partition, flow FROM log_heads ORDER BY partition").fetch_all(&mut connection).await?;
+        let rows: Vec<(i32, String)> = sqlx::query_as("SELECT partition, flow FROM log_heads ORDER BY partition")
+            .fetch_all(&mut connection)
+            .await?;
         self.partitions = [Flow::Tracking, Flow::Campaigns]
             .into_iter()
             .map(|flow| (flow, rows.iter().filter(|(_, name)| name == flow.name()).map(|(p, _)| *p).collect()))
@@ -192,6 +193,6 @@ fn receipts(
 }
 
 /// The name of a partition of this log as a source: `log-2`.
-pub fn source_name(partition: i32) -> String {
+pub(super) fn source_name(partition: i32) -> String {
     format!("log-{partition}")
 }

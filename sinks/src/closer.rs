@@ -1,0 +1,91 @@
+//! Closing windows: moves `closed_through` on and folds what it passes into the roll-ups, under the exclusive facts lock.
+
+use chrono::{DateTime, Utc};
+use schemas::Timestamp;
+use sqlx::{Connection, PgConnection};
+use std::time::Duration;
+
+use crate::{SinkError, locks, rollups};
+
+/// Event time closed in one transaction at most: epochs wait meanwhile, so it must be short.
+pub const CLOSE_STEP: Duration = Duration::from_secs(600);
+const MINUTE: Duration = Duration::from_secs(60);
+
+type Instant = DateTime<Utc>;
+
+/// Becomes the one closer of this database, until the connection ends.
+pub async fn try_lead(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar("SELECT pg_try_advisory_lock($1)").bind(locks::CLOSER).fetch_one(connection).await
+}
+
+/// Closes windows up to the watermark of the live lines minus `grace`, one step at a time. Returns how far it came, and
+/// whether there is more to close.
+///
+/// The watermark is the least of all partitions of the log: a partition that nobody has read yet holds it back.
+pub async fn close(connection: &mut PgConnection, grace: Duration) -> Result<(Option<Timestamp>, bool), SinkError> {
+    let Some(watermark) = watermark(connection).await? else { return Ok((None, false)) };
+    let target = watermark.minus(grace).floor(MINUTE);
+    let mut transaction = connection.begin().await?;
+    locks::exclusive(&mut transaction, locks::FACTS).await?;
+    let closed: Option<Instant> =
+        sqlx::query_scalar("SELECT closed_through FROM facts").fetch_one(&mut *transaction).await?;
+    let closed = closed.map(Timestamp::from);
+    if closed.is_some_and(|closed| target <= closed) {
+        return Ok((closed, false));
+    }
+    let from = first_open(&mut transaction, closed).await?.unwrap_or(target);
+    // Where no window lies there is nothing to fold, however long the stretch.
+    let to = from.plus(CLOSE_STEP).floor(MINUTE).min(target);
+    if from < to {
+        rollups::fold(&mut transaction, from.into(), to.into()).await?;
+    }
+    let to = to.max(closed.unwrap_or(to));
+    sqlx::query("UPDATE facts SET closed_through = $1, generation = generation + 1")
+        .bind(Instant::from(to))
+        .execute(&mut *transaction)
+        .await?;
+    fail::fail_point!("closer::before_commit", |_| std::process::abort());
+    transaction.commit().await?;
+    Ok((Some(to), to < target))
+}
+
+async fn watermark(connection: &mut PgConnection) -> Result<Option<Timestamp>, sqlx::Error> {
+    let watermark: Option<Instant> = sqlx::query_scalar(
+        "SELECT CASE WHEN count(*) = count(l.watermark) THEN min(l.watermark) END
+         FROM log_heads h LEFT JOIN lines l ON l.flow = h.flow AND l.source = 'log-' || h.partition AND l.live
+         WHERE h.flow = 'tracking'",
+    )
+    .fetch_one(connection)
+    .await?;
+    Ok(watermark.map(Into::into))
+}
+
+/// The start of the first window that is not closed yet.
+async fn first_open(
+    connection: &mut PgConnection,
+    closed: Option<Timestamp>,
+) -> Result<Option<Timestamp>, sqlx::Error> {
+    let first: Option<Instant> = sqlx::query_scalar("SELECT min(start) FROM windows WHERE start >= $1")
+        .bind(Instant::from(closed.unwrap_or(Timestamp::EPOCH)))
+        .fetch_one(connection)
+        .await?;
+    Ok(first.map(Into::into))
+}
+
+/// Ticks for the tracking partitions whose watermark lags behind `now` by more than `idle_after` and that have nothing
+/// waiting to be read: time passes in them, too.
+pub async fn idle_partitions(
+    connection: &mut PgConnection,
+    now: Timestamp,
+    idle_after: Duration,
+) -> Result<Vec<i32>, sqlx::Error> {
+    sqlx::query_scalar(
+        "SELECT h.partition FROM log_heads h
+         JOIN lines l ON l.flow = h.flow AND l.source = 'log-' || h.partition
+         WHERE h.flow = 'tracking' AND l.entry >= h.next - 1 AND (l.watermark IS NULL OR l.watermark < $1)
+         ORDER BY 1",
+    )
+    .bind(Instant::from(now.minus(idle_after)))
+    .fetch_all(connection)
+    .await
+}
