@@ -7,6 +7,7 @@
 pub mod batch;
 pub mod claim;
 pub mod decode;
+pub mod describe;
 pub mod horizon;
 pub mod operator;
 pub mod total;
@@ -16,6 +17,7 @@ pub mod window;
 pub use batch::{Batch, Output};
 pub use claim::Claims;
 pub use decode::Decode;
+pub use describe::Describe;
 pub use horizon::Horizon;
 pub use operator::{Carry, Dataflow, Operator};
 pub use total::Total;

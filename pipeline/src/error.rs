@@ -1,0 +1,46 @@
+//! Broken plumbing between a source and PostgreSQL. Whatever it is, the line is taken up again from its position.
+
+use sinks::SinkError;
+
+/// Why a source has no more to give.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// The database behind the log.
+    #[error("log: {0}")]
+    Database(#[from] sqlx::Error),
+    /// The file, or its compression.
+    #[error("file: {0}")]
+    Io(#[from] std::io::Error),
+    /// Messages are missing: going on would lose them silently.
+    #[error(
+        "{source_name}: messages after {after} are missing, the next is {next}; the log was cut below a reader's position"
+    )]
+    Gap {
+        /// The partition.
+        source_name: String,
+        /// The last position that was committed.
+        after: String,
+        /// What came instead of its successor.
+        next: String,
+    },
+    /// The reading task ended.
+    #[error("the reader ended unexpectedly")]
+    Ended,
+}
+
+/// Why a line stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum LineError {
+    /// Its source.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// Its sink.
+    #[error(transparent)]
+    Sink(#[from] SinkError),
+}
+
+impl From<sqlx::Error> for LineError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Sink(error.into())
+    }
+}

@@ -1,0 +1,50 @@
+//! The dataflows. Each reads as the line it is: from bytes to a committed span.
+
+use futures::Stream;
+use operators::window::ONE_MINUTE;
+use operators::{Dataflow, Decode, Describe, Horizon, Total, Validate, Window};
+use schemas::Span;
+use schemas::wire::Privacy;
+use sinks::PostgresSink;
+
+use crate::epoch::{Ahead, Claim, Commit, Within};
+use crate::source::Batches;
+use crate::{LineError, Source};
+
+/// Impressions, clicks and conversions: claimed, put into windows, added up, committed with their position.
+pub fn tracking<S: Source>(
+    source: S,
+    sink: PostgresSink,
+    privacy: Privacy,
+) -> impl Stream<Item = Result<Span, LineError>> + Send {
+    let validate = Validate::new(source.name(), privacy);
+    source
+        .batches() // Batch<RawMessage>: bounded; positions ride along
+        .apply(Decode::tracking()) // bytes  → record  | reject malformado, comando_desconocido
+        .apply(validate) // record → command | reject campo_faltante, timestamp_invalido, valor_invalido …
+        .ahead() // the next batch is decoded while this one commits
+        .within(sink) // facts lock, position compare-and-set: from here on, one transaction
+        .apply(Horizon::new()) //                  | reject demasiado_antiguo
+        .claim() // keeps what is new | counts duplicates, rejects conflicto_de_id
+        .apply(Window::tumbling(ONE_MINUTE)) // command → event in its window, late or not
+        .apply(Total::per_window()) // events  → rows and sums
+        .commit() // writes all, commits → the span, which the source may now forget
+}
+
+/// Campaigns: claimed, described, announced.
+pub fn campaigns<S: Source>(
+    source: S,
+    sink: PostgresSink,
+    privacy: Privacy,
+) -> impl Stream<Item = Result<Span, LineError>> + Send {
+    let validate = Validate::new(source.name(), privacy);
+    source
+        .batches()
+        .apply(Decode::campaigns())
+        .apply(validate)
+        .ahead()
+        .within(sink)
+        .claim()
+        .apply(Describe::new()) // command → campaign
+        .commit()
+}

@@ -1,0 +1,67 @@
+//! One line, from taking it to its end.
+
+use metrics::{counter, gauge, histogram};
+use schemas::Span;
+use schemas::wire::Privacy;
+use sinks::line::LineSpec;
+use sinks::{Flow, Line, PostgresSink};
+use sqlx::postgres::PgConnectOptions;
+use std::time::Instant;
+use tokio::sync::watch;
+
+use crate::log::{LogSource, source_name};
+use crate::{Acknowledge, LineError, Source, epoch, flows};
+
+/// What every line of a process shares.
+#[derive(Debug, Clone)]
+pub struct LineContext {
+    /// The database.
+    pub options: PgConnectOptions,
+    /// What is kept of personal data.
+    pub privacy: Privacy,
+    /// Counts appends to the log, as a wake-up.
+    pub appended: watch::Receiver<u64>,
+    /// True once it is time to stop.
+    pub shutdown: watch::Receiver<bool>,
+}
+
+/// Takes the line of `flow` over one partition of the log, and runs it until shutdown or the first error.
+pub async fn log_line(context: &LineContext, flow: Flow, partition: i32) -> Result<(), LineError> {
+    let name = source_name(partition);
+    let spec = LineSpec { flow, source: &name, live: flow == Flow::Tracking, exclusive: true };
+    let line = Line::take(&context.options, spec).await?;
+    let (appended, shutdown) = (context.appended.clone(), context.shutdown.clone());
+    let source = LogSource::open(&context.options, partition, line.position(), appended, shutdown).await?;
+    tracing::info!(flow = flow.name(), source = %name, position = %line.position(), "line taken");
+    run(flow, source, line, context.privacy, |_| ()).await
+}
+
+/// Runs the line of `flow` from `source`; `on_commit` hears of every span after its commit.
+pub async fn run<S: Source>(
+    flow: Flow,
+    source: S,
+    line: Line,
+    privacy: Privacy,
+    mut on_commit: impl FnMut(&Span) + Send,
+) -> Result<(), LineError> {
+    let mut acks = source.acks();
+    let name = source.name().to_owned();
+    let mut last = Instant::now();
+    let on_commit = move |span: &Span| {
+        acks.acknowledge(span);
+        let labels = [("flow", flow.name().to_owned()), ("source", name.clone())];
+        counter!("alpes_line_epochs_total", &labels).increment(1);
+        counter!("alpes_line_messages_total", &labels).increment(span.messages);
+        gauge!("alpes_line_last_commit_timestamp_seconds", &labels)
+            .set(schemas::Timestamp::now().micros() as f64 / 1e6);
+        histogram!("alpes_line_batch_messages", &labels).record(span.messages as f64);
+        histogram!("alpes_line_epoch_seconds", &labels).record(last.elapsed());
+        last = Instant::now();
+        on_commit(span);
+    };
+    let sink = PostgresSink::new(line);
+    match flow {
+        Flow::Tracking => epoch::drain(flows::tracking(source, sink, privacy), on_commit).await,
+        Flow::Campaigns => epoch::drain(flows::campaigns(source, sink, privacy), on_commit).await,
+    }
+}

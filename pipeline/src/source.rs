@@ -1,0 +1,82 @@
+//! What a source is: batches of messages with positions, in order, from where PostgreSQL says the line stands.
+
+use futures::{Stream, StreamExt, stream};
+use operators::Batch;
+use schemas::{RawMessage, Span};
+use std::future::Future;
+use tokio_stream::wrappers::ReceiverStream;
+
+use crate::{LineError, SourceError};
+
+/// Messages in one batch: what one transaction can take at full speed without holding its locks for long.
+pub const BATCH_MESSAGES_MAX: usize = 50_000;
+/// Bytes of payload in one batch; three batches are in memory at once per line.
+pub const BATCH_BYTES_MAX: usize = 24 * 1024 * 1024;
+/// Decoded batches that wait while one commits.
+const BATCHES_AHEAD: usize = 1;
+
+/// One partition of the log, a file, later a topic's partition.
+///
+/// It starts after the position that the line has committed, yields messages in order of position, each exactly once
+/// per run, and never anything at or below the committed position.
+pub trait Source: Send + Sized + 'static {
+    /// How it is told what it may forget.
+    type Acks: Acknowledge;
+
+    /// The partition's name, as in `lines.source`.
+    fn name(&self) -> &str;
+
+    /// The handle for acknowledging.
+    fn acks(&self) -> Self::Acks;
+
+    /// Waits for the next messages: few when idle, many when behind. `None` is the end.
+    fn next_batch(&mut self) -> impl Future<Output = Result<Option<Batch<RawMessage>>, SourceError>> + Send;
+}
+
+/// Called after a span has committed. The position in PostgreSQL is the truth; this only lets the source forget.
+pub trait Acknowledge: Send + 'static {
+    /// The source may forget `span`. Must not block; a lost acknowledgement does no harm.
+    fn acknowledge(&mut self, span: &Span);
+}
+
+/// For sources that forget by retention instead.
+#[derive(Debug, Clone, Copy)]
+pub struct NothingToAcknowledge;
+
+impl Acknowledge for NothingToAcknowledge {
+    fn acknowledge(&mut self, _: &Span) {}
+}
+
+/// The stream that a source is at the head of a line.
+pub trait Batches: Source {
+    /// All batches until the end or the first error.
+    fn batches(self) -> impl Stream<Item = Result<Batch<RawMessage>, LineError>> + Send {
+        stream::unfold(Some(self), |source| async move {
+            let mut source = source?;
+            match source.next_batch().await {
+                Ok(Some(batch)) => Some((Ok(batch), Some(source))),
+                Ok(None) => None,
+                Err(error) => Some((Err(error.into()), None)),
+            }
+        })
+    }
+}
+
+impl<S: Source> Batches for S {}
+
+/// Runs everything before this point in a task of its own, so that the next batch is ready when this one has committed.
+pub(crate) fn ahead<T: Send + 'static>(
+    stream: impl Stream<Item = Result<T, LineError>> + Send + 'static,
+) -> impl Stream<Item = Result<T, LineError>> + Send {
+    let (sender, receiver) = tokio::sync::mpsc::channel(BATCHES_AHEAD);
+    tokio::spawn(async move {
+        let mut stream = std::pin::pin!(stream);
+        while let Some(batch) = stream.next().await {
+            // The line behind has stopped: its batches will be read again from the stored position.
+            if sender.send(batch).await.is_err() {
+                break;
+            }
+        }
+    });
+    ReceiverStream::new(receiver)
+}

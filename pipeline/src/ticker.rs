@@ -1,0 +1,106 @@
+//! The clock of the log: ticks for idle partitions, then closing what they allow to close; and retention once an hour.
+
+use bytes::Bytes;
+use chrono::Days;
+use metrics::gauge;
+use schemas::{Kind, Timestamp};
+use sinks::log::drop_read_segments;
+use sinks::{Flow, LogEntry, LogWriter, PartitionKey, SinkError, closer, session};
+use sqlx::PgConnection;
+use sqlx::postgres::PgConnectOptions;
+use std::time::{Duration, Instant};
+use tokio::sync::watch;
+
+use crate::supervisor::sleep_unless_stopped;
+
+/// How often windows are closed, and how far an idle partition's watermark may lag before it gets a tick.
+const TICK: Duration = Duration::from_secs(1);
+/// How often old days of the log are looked at.
+const RETENTION: Duration = Duration::from_secs(3_600);
+
+/// How windows are closed and the log is kept.
+#[derive(Debug, Clone, Copy)]
+pub struct TickerSettings {
+    /// How long after the watermark a window closes: stragglers until then are not late.
+    pub grace: Duration,
+    /// Days that the log keeps what has been read.
+    pub retention_days: u64,
+}
+
+/// Ticks and closes until shutdown. Of several processes one does; the others wait for it to go.
+pub async fn run(
+    options: PgConnectOptions,
+    log: LogWriter,
+    settings: TickerSettings,
+    mut shutdown: watch::Receiver<bool>,
+) {
+    while !*shutdown.borrow() {
+        if let Err(error) = lead(&options, &log, settings, &mut shutdown).await {
+            tracing::warn!(%error, "the closer stopped; it will start again");
+        }
+        sleep_unless_stopped(TICK, &mut shutdown).await;
+    }
+}
+
+async fn lead(
+    options: &PgConnectOptions,
+    log: &LogWriter,
+    settings: TickerSettings,
+    shutdown: &mut watch::Receiver<bool>,
+) -> Result<(), SinkError> {
+    let mut connection = session::connect(options, "closer").await?;
+    if !closer::try_lead(&mut connection).await? {
+        return Ok(());
+    }
+    let mut retained: Option<Instant> = None;
+    while !*shutdown.borrow() {
+        tick_idle(&mut connection, log).await?;
+        while close_step(&mut connection, settings.grace).await? && !*shutdown.borrow() {}
+        if retained.is_none_or(|at| at.elapsed() >= RETENTION) {
+            retain(&mut connection, settings.retention_days).await?;
+            retained = Some(Instant::now());
+        }
+        sleep_unless_stopped(TICK, shutdown).await;
+    }
+    Ok(())
+}
+
+async fn tick_idle(connection: &mut PgConnection, log: &LogWriter) -> Result<(), SinkError> {
+    let now = Timestamp::now();
+    let idle = closer::idle_partitions(connection, now, TICK).await?;
+    if idle.is_empty() {
+        return Ok(());
+    }
+    let tick = |partition: i32| LogEntry {
+        kind: Some(Kind::Tick),
+        key: PartitionKey { flow: Flow::Tracking, hash: partition as u64 },
+        published_at: now,
+        assigned_id: None,
+        replay_of: None,
+        payload: Bytes::new(),
+    };
+    // A full log needs no ticks: time passes in it by itself.
+    if let Err(error) = log.append_all(idle.into_iter().map(tick).collect(), None).await {
+        tracing::debug!(%error, "no tick");
+    }
+    Ok(())
+}
+
+/// One step; true if there is more to close.
+async fn close_step(connection: &mut PgConnection, grace: Duration) -> Result<bool, SinkError> {
+    let (closed, more) = closer::close(connection, grace).await?;
+    if let Some(closed) = closed {
+        gauge!("alpes_closed_through_timestamp_seconds").set(closed.micros() as f64 / 1e6);
+    }
+    Ok(more)
+}
+
+async fn retain(connection: &mut PgConnection, days: u64) -> Result<(), SinkError> {
+    let today = Timestamp::now().date();
+    sinks::days::ensure_day(connection, today).await?;
+    let Some(keep_from) = today.checked_sub_days(Days::new(days)) else { return Ok(()) };
+    for day in drop_read_segments(connection, keep_from).await? {
+        tracing::info!(%day, "dropped a day of the log that every line has read");
+    }
+    Ok(())
+}
