@@ -33,6 +33,16 @@ pub enum Privacy {
     Drop,
 }
 
+impl From<Privacy> for schemas::wire::Privacy {
+    fn from(privacy: Privacy) -> Self {
+        match privacy {
+            Privacy::AsSent => Self::AsSent,
+            Privacy::Truncate => Self::Truncate,
+            Privacy::Drop => Self::Drop,
+        }
+    }
+}
+
 /// Which binaries run the embedded PostgreSQL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PostgresChoice {
