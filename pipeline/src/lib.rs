@@ -8,6 +8,7 @@ pub mod error;
 pub mod file;
 pub mod flows;
 pub mod log;
+pub mod memory;
 pub mod run;
 pub mod source;
 pub mod supervisor;
