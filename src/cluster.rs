@@ -74,10 +74,7 @@ impl Cluster {
     /// there, started if it does not run, ready when this returns.
     pub async fn join(settings: &ClusterSettings) -> Result<Self, ClusterError> {
         if let Some(url) = &settings.database_url {
-            return Ok(Self {
-                options: url.connect_options(),
-                embedded: None,
-            });
+            return Ok(Self { options: url.connect_options(), embedded: None });
         }
         let home = Home::open(&settings.data)?;
         let turn = lock::exclusive(&home.start_lock()).await?;
@@ -89,14 +86,7 @@ impl Cluster {
 
         let watch = Watch(tokio::spawn(keep_running(Arc::clone(&server), home)));
         let options = server.connect_options();
-        Ok(Self {
-            options,
-            embedded: Some(Membership {
-                server,
-                place,
-                watch,
-            }),
-        })
+        Ok(Self { options, embedded: Some(Membership { server, place, watch }) })
     }
 
     /// How to connect to its database.
@@ -107,21 +97,12 @@ impl Cluster {
     /// Leaves the cluster, and stops it if nobody else uses it. Close the connections first: a stop
     /// does not wait for them.
     pub async fn leave(self) -> Result<(), ClusterError> {
-        let Some(Membership {
-            server,
-            place,
-            watch,
-        }) = self.embedded
-        else {
+        let Some(Membership { server, place, watch }) = self.embedded else {
             return Ok(());
         };
         drop(watch);
         // Unlocked before it is tried: of two that leave at once, the later one then finds nobody.
-        if lock::became_exclusive(&place)? {
-            server.stop().await
-        } else {
-            Ok(())
-        }
+        if lock::became_exclusive(&place)? { server.stop().await } else { Ok(()) }
     }
 }
 
@@ -130,11 +111,7 @@ async fn server(settings: &ClusterSettings, home: &Home) -> Result<Server, Clust
     let account = Account::choose(home)?;
     let places = Places::settle(home, &account).await?;
     let binaries = Binaries::find(&settings.postgres, &places, &account).await?;
-    Ok(Server {
-        account,
-        places,
-        binaries,
-    })
+    Ok(Server { account, places, binaries })
 }
 
 /// The task that watches over the cluster. Ends with its handle.
@@ -156,10 +133,7 @@ async fn keep_running(server: Arc<Server>, home: Home) {
         }
         tracing::warn!("the embedded PostgreSQL is gone; starting it again");
         if let Err(error) = restart(&server, &home).await {
-            tracing::error!(
-                error = console::chain(&error),
-                "the embedded PostgreSQL does not start"
-            );
+            tracing::error!(error = console::chain(&error), "the embedded PostgreSQL does not start");
             tokio::time::sleep(RESTART_PAUSE).await;
         }
     }

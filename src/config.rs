@@ -54,24 +54,12 @@ pub struct Settings {
     pub queries: String,
 
     /// PostgreSQL to use, also in SQLAlchemy's form; unset: one of our own, in ALPES_DATA
-    #[arg(
-        long,
-        env = "DATABASE_URL",
-        hide_env_values = true,
-        value_name = "URL",
-        global = true
-    )]
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL", global = true)]
     pub database_url: Option<DatabaseUrl>,
 
     /// Binaries of the embedded PostgreSQL: `auto` (installed, else downloaded), `download`, or
     /// their folder
-    #[arg(
-        long,
-        env = "ALPES_POSTGRES",
-        default_value = "auto",
-        value_name = "CHOICE",
-        global = true
-    )]
+    #[arg(long, env = "ALPES_POSTGRES", default_value = "auto", value_name = "CHOICE", global = true)]
     pub postgres: PostgresChoice,
 
     /// Host of the Pulsar broker, at pulsar://HOST:6650; unset: the log is in PostgreSQL
@@ -94,13 +82,7 @@ pub struct Settings {
     pub log: String,
 
     /// Form of the log on stderr
-    #[arg(
-        long,
-        env = "ALPES_LOG_FORMAT",
-        default_value = "text",
-        value_name = "FORM",
-        global = true
-    )]
+    #[arg(long, env = "ALPES_LOG_FORMAT", default_value = "text", value_name = "FORM", global = true)]
     pub log_format: LogFormat,
 
     /// Days a command stays in the log after every line has read it
@@ -111,13 +93,7 @@ pub struct Settings {
     pub log_retention_days: u32,
 
     /// IP addresses and user agents: kept as sent, truncated, or dropped
-    #[arg(
-        long,
-        env = "ALPES_PRIVACY",
-        default_value = "as-sent",
-        value_name = "WAY",
-        global = true
-    )]
+    #[arg(long, env = "ALPES_PRIVACY", default_value = "as-sent", value_name = "WAY", global = true)]
     pub privacy: Privacy,
 
     /// Seconds a window stays open for late events before it is closed
@@ -189,9 +165,7 @@ pub enum ConfigError {
 /// The first pass takes every setting as bare text: only so is it known which ones are left to the
 /// file. The file's values then stand as flags before the others, and the second pass checks all
 /// alike.
-pub fn parse<C>(
-    arguments: impl IntoIterator<Item = OsString>,
-) -> Result<(C, Vec<Entry>), ConfigError>
+pub fn parse<C>(arguments: impl IntoIterator<Item = OsString>) -> Result<(C, Vec<Entry>), ConfigError>
 where
     C: CommandFactory + FromArgMatches,
 {
@@ -199,20 +173,12 @@ where
     let command = without_empty_variables(C::command());
     let mut arguments: Vec<OsString> = arguments.into_iter().collect();
 
-    let bare = as_text(command.clone(), &entries)
-        .try_get_matches_from(&arguments)
-        .map_err(ConfigError::Usage)?;
+    let bare = as_text(command.clone(), &entries).try_get_matches_from(&arguments).map_err(ConfigError::Usage)?;
     let file = SettingsFile::find(&bare, &entries)?;
     let entries = origin::resolve(entries, &bare, file.as_ref());
-    for entry in entries
-        .iter()
-        .filter(|entry| matches!(entry.origin, Origin::File(_)))
-    {
+    for entry in entries.iter().filter(|entry| matches!(entry.origin, Origin::File(_))) {
         let value = entry.value.as_deref().unwrap_or_default();
-        arguments.insert(
-            arguments.len().min(1),
-            format!("--{}={value}", entry.flag).into(),
-        );
+        arguments.insert(arguments.len().min(1), format!("--{}={value}", entry.flag).into());
     }
     let parsed = command
         .try_get_matches_from(arguments)
@@ -231,9 +197,7 @@ fn without_empty_variables(command: Command) -> Command {
 
 fn as_text(command: Command, entries: &[Entry]) -> Command {
     entries.iter().fold(command, |command, entry| {
-        command.mut_arg(&entry.id, |arg| {
-            arg.value_parser(clap::value_parser!(OsString))
-        })
+        command.mut_arg(&entry.id, |arg| arg.value_parser(clap::value_parser!(OsString)))
     })
 }
 
@@ -241,17 +205,10 @@ fn as_text(command: Command, entries: &[Entry]) -> Command {
 /// those.
 fn explain(error: clap::Error, entries: &[Entry]) -> ConfigError {
     let invalid = match error.get(ContextKind::InvalidArg) {
-        Some(ContextValue::String(argument)) => argument
-            .split_whitespace()
-            .next()
-            .unwrap_or_default()
-            .to_owned(),
+        Some(ContextValue::String(argument)) => argument.split_whitespace().next().unwrap_or_default().to_owned(),
         _ => return ConfigError::Usage(error),
     };
-    let Some(entry) = entries
-        .iter()
-        .find(|entry| invalid == format!("--{}", entry.flag))
-    else {
+    let Some(entry) = entries.iter().find(|entry| invalid == format!("--{}", entry.flag)) else {
         return ConfigError::Usage(error);
     };
     ConfigError::Invalid {
@@ -270,14 +227,11 @@ fn reason(error: &clap::Error) -> String {
     if let Some(ContextValue::Strings(valid)) = error.get(ContextKind::ValidValue) {
         return format!("it must be one of {}", valid.join(", "));
     }
-    std::error::Error::source(error)
-        .map_or_else(|| "it has no value".to_owned(), ToString::to_string)
+    std::error::Error::source(error).map_or_else(|| "it has no value".to_owned(), ToString::to_string)
 }
 
 fn text(matches: &ArgMatches, id: &str) -> Option<String> {
-    matches
-        .get_one::<OsString>(id)
-        .map(|value| value.to_string_lossy().into_owned())
+    matches.get_one::<OsString>(id).map(|value| value.to_string_lossy().into_owned())
 }
 
 fn is_set(matches: &ArgMatches, id: &str) -> Option<Origin> {

@@ -16,9 +16,7 @@ pub fn error(error: &(dyn std::error::Error + 'static)) {
 /// An error and its causes on one line, for no log should need two to say why.
 pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let causes = std::iter::successors(Some(error), |error| error.source());
-    let lines: Vec<String> = causes
-        .map(|error| error.to_string().trim().replace('\n', " "))
-        .collect();
+    let lines: Vec<String> = causes.map(|error| error.to_string().trim().replace('\n', " ")).collect();
     lines.join(": ")
 }
 

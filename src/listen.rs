@@ -36,11 +36,7 @@ pub async fn bind(setting: &'static str, address: &str) -> Result<TcpListener, L
         let address = address.to_owned();
         match source.kind() {
             io::ErrorKind::AddrInUse => ListenError::InUse { setting, address },
-            _ => ListenError::Refused {
-                setting,
-                address,
-                source,
-            },
+            _ => ListenError::Refused { setting, address, source },
         }
     })
 }

@@ -19,10 +19,7 @@ impl Shutdown {
     /// stop; a second one ends the process at once, for nothing here needs a clean end to stay
     /// correct.
     pub fn on_signals() -> io::Result<Self> {
-        let signals = (
-            signal(SignalKind::interrupt())?,
-            signal(SignalKind::terminate())?,
-        );
+        let signals = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
         let (sender, wish) = watch::channel(false);
         tokio::spawn(listen(signals, sender));
         Ok(Self { wish })

@@ -30,23 +30,11 @@ impl Account {
         if !geteuid().is_root() {
             return Ok(Self::Own);
         }
-        let owner = fs::metadata(home.cluster())
-            .ok()
-            .map(|cluster| Uid::from_raw(cluster.uid()));
-        let owner = owner
-            .filter(|uid| !uid.is_root())
-            .and_then(|uid| User::from_uid(uid).ok().flatten());
+        let owner = fs::metadata(home.cluster()).ok().map(|cluster| Uid::from_raw(cluster.uid()));
+        let owner = owner.filter(|uid| !uid.is_root()).and_then(|uid| User::from_uid(uid).ok().flatten());
         owner
-            .or_else(|| {
-                ACCOUNTS
-                    .iter()
-                    .find_map(|name| User::from_name(name).ok().flatten())
-            })
-            .map(|user| Self::Other {
-                name: user.name,
-                uid: user.uid.as_raw(),
-                gid: user.gid.as_raw(),
-            })
+            .or_else(|| ACCOUNTS.iter().find_map(|name| User::from_name(name).ok().flatten()))
+            .map(|user| Self::Other { name: user.name, uid: user.uid.as_raw(), gid: user.gid.as_raw() })
             .ok_or(ClusterError::NoAccount)
     }
 
@@ -79,8 +67,9 @@ impl Account {
     pub(super) fn give(&self, path: &Path) -> Result<(), ClusterError> {
         match self {
             Self::Own => Ok(()),
-            Self::Other { uid, gid, .. } => lchown(path, Some(*uid), Some(*gid))
-                .map_err(|source| ClusterError::folder(path, source)),
+            Self::Other { uid, gid, .. } => {
+                lchown(path, Some(*uid), Some(*gid)).map_err(|source| ClusterError::folder(path, source))
+            }
         }
     }
 
@@ -97,22 +86,16 @@ impl Account {
     }
 
     /// Runs a program of PostgreSQL as the account and gives what it printed.
-    pub(super) async fn run<A: AsRef<OsStr>>(
+    pub(super) async fn run(
         &self,
         program: &Path,
-        arguments: &[A],
+        arguments: impl IntoIterator<Item: AsRef<OsStr>>,
     ) -> Result<String, ClusterError> {
         let output = self.command(program).args(arguments).output().await;
-        let output = output.map_err(|source| ClusterError::Spawn {
-            program: program.to_owned(),
-            source,
-        })?;
+        let output = output.map_err(|source| ClusterError::Spawn { program: program.to_owned(), source })?;
         match output.status.success() {
             true => Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
-            false => Err(ClusterError::Program {
-                program: program.to_owned(),
-                output: last_words(&output),
-            }),
+            false => Err(ClusterError::Program { program: program.to_owned(), output: last_words(&output) }),
         }
     }
 
@@ -120,18 +103,9 @@ impl Account {
     /// where every account may be, without the variables that would send PostgreSQL elsewhere.
     fn command(&self, program: &Path) -> Command {
         let mut command = Command::new(program);
-        command
-            .current_dir("/")
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        command
-            .process_group(0)
-            .kill_on_drop(true)
-            .env("LC_ALL", "C");
-        for (name, _) in
-            std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("PG"))
-        {
+        command.current_dir("/").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.process_group(0).kill_on_drop(true).env("LC_ALL", "C");
+        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("PG")) {
             command.env_remove(name);
         }
         if let Self::Other { uid, gid, .. } = self {
@@ -146,11 +120,7 @@ fn last_words(output: &Output) -> String {
     const LINES: usize = 6;
     let said = [output.stdout.as_slice(), output.stderr.as_slice()].concat();
     let said = String::from_utf8_lossy(&said);
-    let lines: Vec<&str> = said
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty())
-        .collect();
+    let lines: Vec<&str> = said.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     match lines.as_slice() {
         [] => output.status.to_string(),
         lines => lines[lines.len().saturating_sub(LINES)..].join(" "),

@@ -55,34 +55,16 @@ impl Binaries {
     pub(super) async fn at(folder: &Path, account: &Account) -> Option<Self> {
         // Through the link that a `bin` folder may hold: the programs look for their files beside
         // themselves.
-        let folder = folder
-            .join("postgres")
-            .canonicalize()
-            .ok()?
-            .parent()?
-            .to_owned();
+        let folder = folder.join("postgres").canonicalize().ok()?.parent()?.to_owned();
         if PROGRAMS.iter().any(|name| !folder.join(name).is_file()) {
             return None;
         }
-        let said = account
-            .run(&folder.join("postgres"), &["--version"])
-            .await
-            .ok()?;
-        major(&said)
-            .filter(|major| *major >= MAJOR_MIN)
-            .map(|major| Self { major, folder })
+        let said = account.run(&folder.join("postgres"), ["--version"]).await.ok()?;
+        major(&said).filter(|major| *major >= MAJOR_MIN).map(|major| Self { major, folder })
     }
 
-    async fn named(
-        folder: &Path,
-        made: Option<u32>,
-        places: &Places,
-        account: &Account,
-    ) -> Result<Self, ClusterError> {
-        let none = || ClusterError::NoBinaries {
-            folder: folder.to_owned(),
-            oldest: MAJOR_MIN,
-        };
+    async fn named(folder: &Path, made: Option<u32>, places: &Places, account: &Account) -> Result<Self, ClusterError> {
+        let none = || ClusterError::NoBinaries { folder: folder.to_owned(), oldest: MAJOR_MIN };
         let binaries = Self::at(folder, account).await.ok_or_else(none)?;
         match made {
             Some(made) if made != binaries.major => Err(ClusterError::OtherVersion {
@@ -100,11 +82,7 @@ impl Binaries {
 fn version_of(data: &Path) -> Result<Option<u32>, ClusterError> {
     let path = data.join("PG_VERSION");
     match fs::read_to_string(&path) {
-        Ok(text) => text
-            .trim()
-            .parse()
-            .map(Some)
-            .map_err(|_| ClusterError::UnknownVersion { path }),
+        Ok(text) => text.trim().parse().map(Some).map_err(|_| ClusterError::UnknownVersion { path }),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(ClusterError::folder(&path, error)),
     }
@@ -138,8 +116,7 @@ fn candidates() -> BTreeSet<PathBuf> {
     let on_path = std::env::split_paths(&path).filter(|folder| folder.join("postgres").exists());
     let side_by_side = INSTALLED.iter().flat_map(|(root, name, binaries)| {
         let versions = fs::read_dir(root).into_iter().flatten().flatten();
-        let named =
-            versions.filter(move |version| version.file_name().to_string_lossy().starts_with(name));
+        let named = versions.filter(move |version| version.file_name().to_string_lossy().starts_with(name));
         named.map(move |version| version.path().join(binaries))
     });
     on_path.chain(side_by_side).collect()
@@ -152,10 +129,7 @@ mod tests {
     #[test]
     fn the_major_version_is_what_counts() {
         let cases = [
-            (
-                "postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)\n",
-                Some(15),
-            ),
+            ("postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)\n", Some(15)),
             ("postgres (PostgreSQL) 17.11\n", Some(17)),
             ("postgres (PostgreSQL) 19beta1\n", Some(19)),
             ("no such thing", None),
@@ -168,10 +142,7 @@ mod tests {
 
     #[test]
     fn a_cluster_keeps_its_version_a_new_one_takes_the_newest() {
-        let of = |major: u32| Binaries {
-            major,
-            folder: format!("/usr/lib/postgresql/{major}/bin").into(),
-        };
+        let of = |major: u32| Binaries { major, folder: format!("/usr/lib/postgresql/{major}/bin").into() };
         let cases = [
             (vec![15, 17, 16], None, Some(17)),
             (vec![15, 17, 16], Some(15), Some(15)),

@@ -99,27 +99,15 @@ fn shared_buffers_mib(memory_mib: Option<u64>) -> u64 {
 /// The memory of this machine or of this container, whichever is less; unknown where the system has
 /// no `/proc`.
 fn memory_mib() -> Option<u64> {
-    let machine = fs::read_to_string("/proc/meminfo")
-        .ok()
-        .and_then(|meminfo| total_kib(&meminfo))
-        .map(|kib| kib / 1024);
-    let limits = [
-        "/sys/fs/cgroup/memory.max",
-        "/sys/fs/cgroup/memory/memory.limit_in_bytes",
-    ];
-    let container = limits
-        .iter()
-        .find_map(|path| fs::read_to_string(path).ok()?.trim().parse::<u64>().ok());
-    [machine, container.map(|bytes| bytes / MIB)]
-        .into_iter()
-        .flatten()
-        .min()
+    let machine =
+        fs::read_to_string("/proc/meminfo").ok().and_then(|meminfo| total_kib(&meminfo)).map(|kib| kib / 1024);
+    let limits = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"];
+    let container = limits.iter().find_map(|path| fs::read_to_string(path).ok()?.trim().parse::<u64>().ok());
+    [machine, container.map(|bytes| bytes / MIB)].into_iter().flatten().min()
 }
 
 fn total_kib(meminfo: &str) -> Option<u64> {
-    let line = meminfo
-        .lines()
-        .find_map(|line| line.strip_prefix("MemTotal:"))?;
+    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
     line.split_whitespace().next()?.parse().ok()
 }
 
@@ -129,12 +117,7 @@ mod tests {
 
     #[test]
     fn buffers_follow_the_memory() {
-        let cases = [
-            (None, 512),
-            (Some(64), 32),
-            (Some(1024), 256),
-            (Some(24_000), 512),
-        ];
+        let cases = [(None, 512), (Some(64), 32), (Some(1024), 256), (Some(24_000), 512)];
         for (memory, buffers) in cases {
             assert_eq!(shared_buffers_mib(memory), buffers, "{memory:?}");
         }
@@ -142,22 +125,14 @@ mod tests {
 
     #[test]
     fn memory_is_read_from_meminfo() {
-        assert_eq!(
-            total_kib("MemTotal:       24683560 kB\nMemFree: 1 kB\n"),
-            Some(24_683_560)
-        );
+        assert_eq!(total_kib("MemTotal:       24683560 kB\nMemFree: 1 kB\n"), Some(24_683_560));
         assert_eq!(total_kib("nothing"), None);
     }
 
     #[test]
     fn no_commit_is_ever_lost() {
         let text = text(Path::new("/tmp/alpes-00000000"), "lz4");
-        for line in [
-            "fsync = on",
-            "synchronous_commit = on",
-            "full_page_writes = on",
-            "listen_addresses = ''",
-        ] {
+        for line in ["fsync = on", "synchronous_commit = on", "full_page_writes = on", "listen_addresses = ''"] {
             assert!(text.lines().any(|found| found == line), "{line}");
         }
     }

@@ -106,9 +106,6 @@ pub enum ClusterError {
 
 impl ClusterError {
     pub(super) fn folder(path: &Path, source: io::Error) -> Self {
-        Self::Folder {
-            path: path.to_owned(),
-            source,
-        }
+        Self::Folder { path: path.to_owned(), source }
     }
 }

@@ -16,41 +16,27 @@ pub(super) const ROLE: &str = "alpes";
 
 /// Makes the cluster if there is none. It gets its name as the very last step, so that a half-made
 /// one never has it; each attempt has a name of its own, for the maker of the last may still run.
-pub(super) async fn make(
-    data: &Path,
-    binaries: &Binaries,
-    account: &Account,
-) -> Result<(), ClusterError> {
+pub(super) async fn make(data: &Path, binaries: &Binaries, account: &Account) -> Result<(), ClusterError> {
+    sweep(data);
     if data.join("PG_VERSION").exists() {
         return Ok(());
     }
-    sweep(data);
     let version = binaries.major;
     tracing::info!(cluster = %data.display(), version, "making the embedded PostgreSQL");
     let partial = sibling(data, &Uuid::now_v7().simple().to_string());
     let failed = |source| ClusterError::folder(&partial, source);
     fs::create_dir(&partial).map_err(failed)?;
     account.give(&partial)?;
-    account
-        .run(&binaries.program("initdb"), &arguments(&partial))
-        .await?;
+    account.run(&binaries.program("initdb"), arguments(&partial)).await?;
     include_configuration(&partial).map_err(failed)?;
-    fs::rename(&partial, data)
-        .and_then(|()| sync_parent(data))
-        .map_err(failed)
+    fs::rename(&partial, data).and_then(|()| sync_parent(data)).map_err(failed)
 }
 
 /// UTF-8, and sorted by bytes: the same order on every system, and the order that exports promise.
 /// No password, since the folder of the socket lets only its account in. Checksums find a failing
 /// disk.
 fn arguments(partial: &Path) -> Vec<OsString> {
-    let options = [
-        "--encoding=UTF8",
-        "--locale=C",
-        "--auth=trust",
-        "--data-checksums",
-        "--no-instructions",
-    ];
+    let options = ["--encoding=UTF8", "--locale=C", "--auth=trust", "--data-checksums", "--no-instructions"];
     let role = format!("--username={ROLE}");
     let mut arguments: Vec<OsString> = options.map(OsString::from).into();
     arguments.extend([role.into(), "-D".into(), partial.as_os_str().to_owned()]);
@@ -58,20 +44,14 @@ fn arguments(partial: &Path) -> Vec<OsString> {
 }
 
 fn include_configuration(data: &Path) -> io::Result<()> {
-    let mut file = fs::OpenOptions::new()
-        .append(true)
-        .open(data.join("postgresql.conf"))?;
+    let mut file = fs::OpenOptions::new().append(true).open(data.join("postgresql.conf"))?;
     writeln!(file, "\ninclude_if_exists = '{}'", configuration::FILE)?;
     file.sync_all()
 }
 
 /// Removes what was half made. What cannot go now, since its maker still runs, goes the next time.
 fn sweep(data: &Path) {
-    let prefix = sibling(data, "")
-        .file_name()
-        .unwrap_or_default()
-        .as_encoded_bytes()
-        .to_owned();
+    let prefix = sibling(data, "").file_name().unwrap_or_default().as_encoded_bytes().to_owned();
     let entries = data.parent().and_then(|parent| fs::read_dir(parent).ok());
     for entry in entries.into_iter().flatten().flatten() {
         if entry.file_name().as_encoded_bytes().starts_with(&prefix) {
@@ -89,8 +69,7 @@ fn sibling(data: &Path, suffix: &str) -> PathBuf {
 
 /// Without this a power cut could take the new name back.
 fn sync_parent(path: &Path) -> io::Result<()> {
-    path.parent()
-        .map_or(Ok(()), |parent| fs::File::open(parent)?.sync_all())
+    path.parent().map_or(Ok(()), |parent| fs::File::open(parent)?.sync_all())
 }
 
 #[cfg(test)]

@@ -30,16 +30,8 @@ pub(super) fn became_exclusive(file: &File) -> Result<bool, ClusterError> {
     }
 }
 
-async fn wait(
-    path: &Path,
-    attempt: fn(&File) -> Result<(), TryLockError>,
-) -> Result<File, ClusterError> {
-    let open = OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .read(true)
-        .write(true)
-        .open(path);
+async fn wait(path: &Path, attempt: fn(&File) -> Result<(), TryLockError>) -> Result<File, ClusterError> {
+    let open = OpenOptions::new().create(true).truncate(false).read(true).write(true).open(path);
     let file = open.map_err(|source| ClusterError::folder(path, source))?;
     loop {
         match attempt(&file) {

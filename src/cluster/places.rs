@@ -70,19 +70,19 @@ impl Places {
         }
         let cluster = home.cluster();
         if let Ok(target) = fs::read_link(&cluster) {
-            return Ok(Self::new(home.path.join(target), SHELTER.into()));
+            let downloads = match account {
+                Account::Own => home.path.clone(),
+                Account::Other { .. } => SHELTER.into(),
+            };
+            return Ok(Self::new(home.path.join(target), downloads));
         }
         if account.can_enter(&home.path).await {
             return Ok(Self::new(cluster, home.path.clone()));
         }
         if cluster.exists() {
-            return Err(ClusterError::Closed {
-                account: account.name().to_owned(),
-                path: home.path.clone(),
-            });
+            return Err(ClusterError::Closed { account: account.name().to_owned(), path: home.path.clone() });
         }
-        let data =
-            shelter(&cluster).map_err(|source| ClusterError::folder(Path::new(SHELTER), source))?;
+        let data = shelter(&cluster).map_err(|source| ClusterError::folder(Path::new(SHELTER), source))?;
         tracing::info!(
             account = account.name(), cluster = %data.display(),
             "PostgreSQL's account cannot enter ALPES_DATA; \
@@ -94,11 +94,7 @@ impl Places {
     fn new(data: PathBuf, downloads: PathBuf) -> Self {
         let digest = blake3::hash(data.as_os_str().as_encoded_bytes()).to_hex();
         let socket = Path::new(SOCKETS).join(format!("alpes-{}", &digest[..8]));
-        Self {
-            data,
-            downloads,
-            socket,
-        }
+        Self { data, downloads, socket }
     }
 
     /// Makes the folder of the socket, and makes sure that it is ours: anybody can make one in

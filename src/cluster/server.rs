@@ -1,6 +1,6 @@
 //! The server process: started, asked and stopped.
 
-use std::ffi::OsString;
+use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -25,10 +25,12 @@ const READY_WITHIN: Duration = Duration::from_secs(600);
 /// The processes of a server that was killed need a moment to notice before a new one may start.
 const STARTS_MAX: u32 = 5;
 const START_PAUSE: Duration = Duration::from_secs(1);
+/// A start takes a second or less: whoever waits longer should know for what.
+const TELL_AFTER: Duration = Duration::from_secs(5);
 /// How often a server that starts up is asked again.
 const ASK_EVERY: Duration = Duration::from_millis(50);
 /// A stop writes every changed page: 512 MB at most.
-const STOP_SECONDS_MAX: &str = "300";
+const STOP_SECONDS_MAX: u32 = 300;
 
 /// The server of one cluster.
 #[derive(Debug)]
@@ -57,27 +59,36 @@ impl Server {
     /// Returns when the server runs and our database is open, whatever state it was found in:
     /// stopped, starting, recovering, stopping. The caller holds the start lock.
     pub(super) async fn ensure_ready(&self) -> Result<(), ClusterError> {
-        let deadline = Instant::now() + READY_WITHIN;
-        let mut starts = 0;
+        let begun = Instant::now();
+        let (mut starts, mut told) = (0, false);
         loop {
             if !self.is_running() {
                 starts += 1;
-                match self.start().await {
-                    Err(error) if starts >= STARTS_MAX => return Err(error),
-                    Err(error) => {
-                        tracing::debug!(%error, "PostgreSQL did not start; trying again");
-                        tokio::time::sleep(START_PAUSE).await;
-                    }
-                    Ok(()) => {}
-                }
+                self.start_or_pause(starts).await?;
             }
             match self.open_database().await {
                 Ok(()) => return Ok(()),
-                Err(error) if Instant::now() > deadline => {
+                Err(error) if begun.elapsed() > READY_WITHIN => {
                     return Err(ClusterError::Connect(error));
+                }
+                Err(error) if !told && begun.elapsed() > TELL_AFTER => {
+                    told = true;
+                    tracing::info!(%error, "waiting for PostgreSQL to accept connections");
                 }
                 Err(_) => tokio::time::sleep(ASK_EVERY).await,
             }
+        }
+    }
+
+    /// One start of few. A server that refuses may still be in the way of its own remains.
+    async fn start_or_pause(&self, starts: u32) -> Result<(), ClusterError> {
+        match self.start().await {
+            Err(error @ ClusterError::Program { .. }) if starts < STARTS_MAX => {
+                tracing::debug!(%error, "PostgreSQL did not start; trying again");
+                tokio::time::sleep(START_PAUSE).await;
+                Ok(())
+            }
+            result => result,
         }
     }
 
@@ -99,42 +110,27 @@ impl Server {
         if !self.is_running() {
             return Ok(());
         }
-        let data = self.places.data.as_os_str();
-        let arguments = [
-            "stop",
-            "-s",
-            "-w",
-            "-m",
-            "fast",
-            "-t",
-            STOP_SECONDS_MAX,
-            "-D",
-        ]
-        .map(OsString::from);
-        let arguments = [&arguments[..], &[data.to_owned()]].concat();
-        self.account
-            .run(&self.binaries.program("pg_ctl"), &arguments)
-            .await
-            .map(drop)
+        self.pg_ctl(&format!("stop -s -w -m fast -t {STOP_SECONDS_MAX}"), &[]).await?;
+        // Empty now, and made again at the next start: nothing is to be left lying around.
+        let _ = fs::remove_dir(&self.places.socket);
+        Ok(())
     }
 
     async fn start(&self) -> Result<(), ClusterError> {
         self.forget_another_program();
         self.places.open_socket_folder(&self.account)?;
         self.configure().await?;
-        let seconds = READY_WITHIN.as_secs().to_string();
-        let arguments = ["start", "-s", "-w", "-t", &seconds, "-D"].map(OsString::from);
-        let places = [
-            self.places.data.as_os_str().to_owned(),
-            "-l".into(),
-            self.start_log().into_os_string(),
-        ];
-        let arguments = [&arguments[..], &places[..]].concat();
-        let started = self
-            .account
-            .run(&self.binaries.program("pg_ctl"), &arguments)
-            .await;
-        started.map(drop).map_err(|error| self.with_log(error))
+        let options = format!("start -s -w -t {}", READY_WITHIN.as_secs());
+        let log = self.start_log();
+        let started = self.pg_ctl(&options, &[OsStr::new("-l"), log.as_os_str()]).await;
+        started.map_err(|error| self.with_log(error))
+    }
+
+    async fn pg_ctl(&self, options: &str, more: &[&OsStr]) -> Result<(), ClusterError> {
+        let data = [OsStr::new("-D"), self.places.data.as_os_str()];
+        let options = options.split_whitespace().map(OsStr::new);
+        let arguments = options.chain(data).chain(more.iter().copied());
+        self.account.run(&self.binaries.program("pg_ctl"), arguments).await.map(drop)
     }
 
     /// Opens our database, and makes it the first time.
@@ -150,15 +146,9 @@ impl Server {
     /// Writes our configuration, with the best compression of the log that these binaries know.
     async fn configure(&self) -> Result<(), ClusterError> {
         self.write_configuration("lz4")?;
-        let postgres = self.binaries.program("postgres");
-        let data = self.places.data.as_os_str();
-        let question = [
-            OsString::from("-C"),
-            "wal_compression".into(),
-            "-D".into(),
-            data.to_owned(),
-        ];
-        if self.account.run(&postgres, &question).await.is_err() {
+        let question = ["-C", "wal_compression", "-D"].map(OsStr::new);
+        let arguments = question.into_iter().chain([self.places.data.as_os_str()]);
+        if self.account.run(&self.binaries.program("postgres"), arguments).await.is_err() {
             self.write_configuration("pglz")?;
         }
         Ok(())
@@ -184,9 +174,7 @@ impl Server {
     /// program that runs under the same account: it would refuse to start. Only where that is
     /// certain is its file removed.
     fn forget_another_program(&self) {
-        let folder = self
-            .recorded_process()
-            .and_then(|process| fs::read_link(process.join("cwd")).ok());
+        let folder = self.recorded_process().and_then(|process| fs::read_link(process.join("cwd")).ok());
         if folder.is_some_and(|folder| folder != self.places.data) {
             let _ = fs::remove_file(self.pid_file());
         }
@@ -203,10 +191,7 @@ impl Server {
         let said = String::from_utf8_lossy(&said);
         let lines: Vec<&str> = said.lines().collect();
         let last = lines[lines.len().saturating_sub(LINES)..].join(" | ");
-        ClusterError::Program {
-            program,
-            output: format!("{output} ({}: {last})", log.display()),
-        }
+        ClusterError::Program { program, output: format!("{output} ({}: {last})", log.display()) }
     }
 
     fn pid_file(&self) -> PathBuf {
@@ -214,9 +199,7 @@ impl Server {
     }
 
     fn socket(&self) -> PathBuf {
-        self.places
-            .socket
-            .join(format!(".s.PGSQL.{}", configuration::PORT))
+        self.places.socket.join(format!(".s.PGSQL.{}", configuration::PORT))
     }
 
     fn start_log(&self) -> PathBuf {
@@ -226,11 +209,7 @@ impl Server {
 
 /// PostgreSQL writes to the first log until its collector runs, then to one of the week's.
 fn newest_log(data: &Path) -> Option<PathBuf> {
-    let week = fs::read_dir(data.join("log"))
-        .into_iter()
-        .flatten()
-        .flatten()
-        .map(|entry| entry.path());
+    let week = fs::read_dir(data.join("log")).into_iter().flatten().flatten().map(|entry| entry.path());
     let logs = week.chain([data.join("start.log")]);
     logs.max_by_key(|path| fs::metadata(path).and_then(|found| found.modified()).ok())
 }
@@ -238,9 +217,7 @@ fn newest_log(data: &Path) -> Option<PathBuf> {
 async fn create_database(options: &PgConnectOptions) -> Result<(), sqlx::Error> {
     let mut connection: PgConnection = options.clone().database("postgres").connect().await?;
     let statement = format!("CREATE DATABASE {DATABASE} ENCODING 'UTF8' TEMPLATE template0");
-    let created = sqlx::raw_sql(sqlx::AssertSqlSafe(statement))
-        .execute(&mut connection)
-        .await;
+    let created = sqlx::raw_sql(sqlx::AssertSqlSafe(statement)).execute(&mut connection).await;
     connection.close().await?;
     match created {
         Err(error) if !has_code(&error, DATABASE_EXISTS) => Err(error),
@@ -249,8 +226,5 @@ async fn create_database(options: &PgConnectOptions) -> Result<(), sqlx::Error> 
 }
 
 fn has_code(error: &sqlx::Error, code: &str) -> bool {
-    error
-        .as_database_error()
-        .and_then(|error| error.code())
-        .is_some_and(|found| found == code)
+    error.as_database_error().and_then(|error| error.code()).is_some_and(|found| found == code)
 }

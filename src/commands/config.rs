@@ -26,10 +26,7 @@ pub fn run(args: &Args, entries: &[Entry]) -> Result<(), CommandError> {
 
 fn paragraph(entry: &Entry) -> String {
     let value = entry.shown().unwrap_or_else(|| "(not set)".to_owned());
-    let default = entry
-        .default
-        .as_deref()
-        .map_or_else(String::new, |default| format!(", default {default}"));
+    let default = entry.default.as_deref().map_or_else(String::new, |default| format!(", default {default}"));
     format!(
         "{} = {value}\n    {}\n    from: {}; flag --{}{default}\n",
         entry.name, entry.meaning, entry.origin, entry.flag

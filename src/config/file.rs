@@ -32,9 +32,7 @@ pub enum FileError {
         source: Box<toml::de::Error>,
     },
     /// It sets something that is no setting.
-    #[error(
-        "the settings file {path} sets '{name}', which is no setting; `alpes config` lists them"
-    )]
+    #[error("the settings file {path} sets '{name}', which is no setting; `alpes config` lists them")]
     Unknown {
         /// Where it is.
         path: PathBuf,
@@ -66,10 +64,7 @@ impl SettingsFile {
         }
         let data = text(bare, "data").map(|data| Path::new(&data).join(FILE_NAME));
         let mut candidates = data.into_iter().chain([PathBuf::from(FILE_NAME)]);
-        candidates
-            .find(|path| path.is_file())
-            .map(|path| Self::read(path, entries))
-            .transpose()
+        candidates.find(|path| path.is_file()).map(|path| Self::read(path, entries)).transpose()
     }
 
     fn read(path: PathBuf, entries: &[Entry]) -> Result<Self, FileError> {
@@ -83,10 +78,7 @@ impl SettingsFile {
         let table: toml::Table = match content.parse() {
             Ok(table) => table,
             Err(source) => {
-                return Err(FileError::Syntax {
-                    path,
-                    source: Box::new(source),
-                });
+                return Err(FileError::Syntax { path, source: Box::new(source) });
             }
         };
         let mut values = BTreeMap::new();
@@ -104,10 +96,7 @@ impl SettingsFile {
 
     /// The value of a setting; an empty one means that nothing was set, as in the environment.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
-        self.values
-            .get(name)
-            .map(String::as_str)
-            .filter(|value| !value.is_empty())
+        self.values.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 }
 

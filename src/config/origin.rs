@@ -55,20 +55,11 @@ pub struct Entry {
 impl Entry {
     /// The value as it may be printed and logged.
     pub fn shown(&self) -> Option<String> {
-        self.value.as_deref().map(|value| {
-            if self.secret {
-                values::masked(value)
-            } else {
-                value.to_owned()
-            }
-        })
+        self.value.as_deref().map(|value| if self.secret { values::masked(value) } else { value.to_owned() })
     }
 
     fn new(arg: &Arg) -> Option<Self> {
-        let default = arg
-            .get_default_values()
-            .first()
-            .map(|value| value.to_string_lossy().into_owned());
+        let default = arg.get_default_values().first().map(|value| value.to_string_lossy().into_owned());
         Some(Self {
             name: arg.get_env()?.to_string_lossy().into_owned(),
             flag: arg.get_long()?.to_owned(),
@@ -103,20 +94,14 @@ pub(super) fn table(command: &Command) -> Vec<Entry> {
 }
 
 /// Flags win over the environment, the environment over the file, the file over defaults.
-pub(super) fn resolve(
-    table: Vec<Entry>,
-    bare: &ArgMatches,
-    file: Option<&SettingsFile>,
-) -> Vec<Entry> {
+pub(super) fn resolve(table: Vec<Entry>, bare: &ArgMatches, file: Option<&SettingsFile>) -> Vec<Entry> {
     table
         .into_iter()
         .map(|mut entry| {
             if let Some(origin) = is_set(bare, &entry.id) {
                 entry.value = text(bare, &entry.id);
                 entry.origin = origin;
-            } else if let Some((file, value)) =
-                file.and_then(|file| Some((file, file.get(&entry.name)?)))
-            {
+            } else if let Some((file, value)) = file.and_then(|file| Some((file, file.get(&entry.name)?))) {
                 entry.value = Some(value.to_owned());
                 entry.origin = Origin::File(file.path.clone());
             }

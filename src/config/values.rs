@@ -97,23 +97,13 @@ impl FromStr for DatabaseUrl {
     /// SQLAlchemy names its driver in the scheme (`postgresql+psycopg2`); the rest is the usual
     /// URL.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (scheme, rest) = text
-            .trim()
-            .split_once("://")
-            .ok_or(DatabaseUrlError::Scheme)?;
-        let dialect = scheme
-            .split_once('+')
-            .map_or(scheme, |(dialect, _driver)| dialect);
+        let (scheme, rest) = text.trim().split_once("://").ok_or(DatabaseUrlError::Scheme)?;
+        let dialect = scheme.split_once('+').map_or(scheme, |(dialect, _driver)| dialect);
         if !matches!(dialect, "postgresql" | "postgres") {
             return Err(DatabaseUrlError::Scheme);
         }
-        let options = format!("postgresql://{rest}")
-            .parse()
-            .map_err(DatabaseUrlError::Rest)?;
-        Ok(Self {
-            options,
-            shown: masked(text),
-        })
+        let options = format!("postgresql://{rest}").parse().map_err(DatabaseUrlError::Rest)?;
+        Ok(Self { options, shown: masked(text) })
     }
 }
 
@@ -135,9 +125,7 @@ pub(super) fn masked(url: &str) -> String {
     let Some((credentials, host)) = url.rsplit_once('@') else {
         return url;
     };
-    let start = credentials
-        .find("://")
-        .map_or(0, |scheme| scheme + "://".len());
+    let start = credentials.find("://").map_or(0, |scheme| scheme + "://".len());
     match credentials[start..].find(':') {
         Some(colon) => format!("{}:{MASK}@{host}", &credentials[..start + colon]),
         None => url,
@@ -149,19 +137,13 @@ fn without_password_parameter(url: &str) -> String {
     let Some(start) = url.find(PARAMETER).map(|at| at + PARAMETER.len()) else {
         return url.to_owned();
     };
-    let end = url[start..]
-        .find('&')
-        .map_or(url.len(), |length| start + length);
+    let end = url[start..].find('&').map_or(url.len(), |length| start + length);
     format!("{}{MASK}{}", &url[..start], &url[end..])
 }
 
 /// The data folder of a user who chose none: root's is the system's, others' is in their home.
 pub(super) fn default_data() -> PathBuf {
-    let variable = |name| {
-        std::env::var_os(name)
-            .filter(|value| !value.is_empty())
-            .map(PathBuf::from)
-    };
+    let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     if nix::unistd::geteuid().is_root() {
         return PathBuf::from("/var/lib/alpes");
     }
@@ -173,9 +155,7 @@ pub(super) fn default_data() -> PathBuf {
 /// An address to listen on. Names are allowed, and resolved when it is bound.
 pub(super) fn address(text: &str) -> Result<String, String> {
     match text.rsplit_once(':') {
-        Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok() => {
-            Ok(text.to_owned())
-        }
+        Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok() => Ok(text.to_owned()),
         _ => Err("it must be HOST:PORT, such as 127.0.0.1:8000".to_owned()),
     }
 }
@@ -183,9 +163,7 @@ pub(super) fn address(text: &str) -> Result<String, String> {
 pub(super) fn log_filter(text: &str) -> Result<String, String> {
     match tracing_subscriber::EnvFilter::builder().parse(text) {
         Ok(_) => Ok(text.to_owned()),
-        Err(error) => Err(format!(
-            "{error}; it must be a tracing filter, such as info,sqlx=warn"
-        )),
+        Err(error) => Err(format!("{error}; it must be a tracing filter, such as info,sqlx=warn")),
     }
 }
 
@@ -193,9 +171,7 @@ pub(super) fn days(text: &str) -> Result<u32, String> {
     text.parse()
         .ok()
         .filter(|days| *days <= LOG_RETENTION_DAYS_MAX)
-        .ok_or_else(|| {
-            format!("it must be a whole number of days from 0 to {LOG_RETENTION_DAYS_MAX}")
-        })
+        .ok_or_else(|| format!("it must be a whole number of days from 0 to {LOG_RETENTION_DAYS_MAX}"))
 }
 
 pub(super) fn seconds(text: &str) -> Result<Duration, String> {
@@ -203,9 +179,7 @@ pub(super) fn seconds(text: &str) -> Result<Duration, String> {
         .ok()
         .filter(|seconds| *seconds <= GRACE_SECONDS_MAX)
         .map(Duration::from_secs)
-        .ok_or_else(|| {
-            format!("it must be a whole number of seconds from 0 to {GRACE_SECONDS_MAX}")
-        })
+        .ok_or_else(|| format!("it must be a whole number of seconds from 0 to {GRACE_SECONDS_MAX}"))
 }
 
 #[cfg(test)]
@@ -214,49 +188,24 @@ mod tests {
 
     #[test]
     fn a_database_url_may_be_sqlalchemys() {
-        for scheme in [
-            "postgresql",
-            "postgres",
-            "postgresql+psycopg2",
-            "postgresql+asyncpg",
-        ] {
-            let url: DatabaseUrl = format!("{scheme}://ana:s3cret@db:5433/alpes")
-                .parse()
-                .unwrap();
+        for scheme in ["postgresql", "postgres", "postgresql+psycopg2", "postgresql+asyncpg"] {
+            let url: DatabaseUrl = format!("{scheme}://ana:s3cret@db:5433/alpes").parse().unwrap();
             let options = url.connect_options();
-            assert_eq!(
-                (options.get_host(), options.get_port()),
-                ("db", 5433),
-                "{scheme}"
-            );
-            assert_eq!(
-                (options.get_username(), options.get_database()),
-                ("ana", Some("alpes")),
-                "{scheme}"
-            );
+            assert_eq!((options.get_host(), options.get_port()), ("db", 5433), "{scheme}");
+            assert_eq!((options.get_username(), options.get_database()), ("ana", Some("alpes")), "{scheme}");
             assert_eq!(url.to_string(), format!("{scheme}://ana:***@db:5433/alpes"));
         }
     }
 
     #[test]
     fn a_database_url_may_name_a_socket() {
-        let url: DatabaseUrl = "postgresql:///alpes?host=/run/postgresql&user=ana"
-            .parse()
-            .unwrap();
-        assert_eq!(
-            url.connect_options().get_socket().unwrap(),
-            &PathBuf::from("/run/postgresql")
-        );
+        let url: DatabaseUrl = "postgresql:///alpes?host=/run/postgresql&user=ana".parse().unwrap();
+        assert_eq!(url.connect_options().get_socket().unwrap(), &PathBuf::from("/run/postgresql"));
     }
 
     #[test]
     fn other_urls_are_refused() {
-        for url in [
-            "mysql://localhost/x",
-            "localhost:5432",
-            "postgresql",
-            "postgresql://h:notaport/x",
-        ] {
+        for url in ["mysql://localhost/x", "localhost:5432", "postgresql", "postgresql://h:notaport/x"] {
             assert!(url.parse::<DatabaseUrl>().is_err(), "{url}");
         }
     }
@@ -264,23 +213,11 @@ mod tests {
     #[test]
     fn passwords_never_show() {
         let cases = [
-            (
-                "postgresql://ana:s3cret@db/alpes",
-                "postgresql://ana:***@db/alpes",
-            ),
-            (
-                "postgresql://ana:s3:cr@et@db/alpes",
-                "postgresql://ana:***@db/alpes",
-            ),
+            ("postgresql://ana:s3cret@db/alpes", "postgresql://ana:***@db/alpes"),
+            ("postgresql://ana:s3:cr@et@db/alpes", "postgresql://ana:***@db/alpes"),
             ("postgresql://ana@db/alpes", "postgresql://ana@db/alpes"),
-            (
-                "postgresql://ana:s3?cret@db/alpes",
-                "postgresql://ana:***@db/alpes",
-            ),
-            (
-                "postgresql:///alpes?password=s3@ret&user=ana",
-                "postgresql:///alpes?password=***&user=ana",
-            ),
+            ("postgresql://ana:s3?cret@db/alpes", "postgresql://ana:***@db/alpes"),
+            ("postgresql:///alpes?password=s3@ret&user=ana", "postgresql:///alpes?password=***&user=ana"),
             ("ana:s3cret@db", "ana:***@db"),
         ];
         for (url, shown) in cases {
@@ -293,13 +230,7 @@ mod tests {
         for good in ["127.0.0.1:8000", "localhost:80", "[::1]:8000", "0.0.0.0:0"] {
             assert!(address(good).is_ok(), "{good}");
         }
-        for bad in [
-            "8000",
-            ":8000",
-            "localhost",
-            "localhost:port",
-            "localhost:70000",
-        ] {
+        for bad in ["8000", ":8000", "localhost", "localhost:port", "localhost:70000"] {
             assert!(address(bad).is_err(), "{bad}");
         }
     }
