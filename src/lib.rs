@@ -6,6 +6,8 @@ pub mod cluster;
 pub mod commands;
 pub mod config;
 pub mod console;
+pub mod generate;
 pub mod listen;
 pub mod logging;
+pub mod output;
 pub mod shutdown;
