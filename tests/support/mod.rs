@@ -1,0 +1,91 @@
+//! A database of its own for every test that asks for one.
+//!
+//! The server is the one that `ALPES_TEST_DATABASE_URL` names, else an embedded one that lives as long as this test
+//! process. Migrations run once; each test gets a copy of what they made.
+
+use std::io::Write;
+use std::process::{ChildStdin, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use alpes::cluster::{Cluster, ClusterSettings};
+use alpes::config::{DatabaseUrl, PostgresChoice};
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
+use tokio::sync::OnceCell;
+
+static SERVER: OnceCell<Server> = OnceCell::const_new();
+static DATABASES: AtomicU32 = AtomicU32::new(0);
+
+struct Server {
+    options: PgConnectOptions,
+    /// Open until the process is gone.
+    _reaper: Option<ChildStdin>,
+}
+
+/// A fresh database with all tables, nothing in them.
+pub(crate) async fn database() -> PgConnectOptions {
+    let server = SERVER.get_or_init(Server::start).await;
+    let number = DATABASES.fetch_add(1, Ordering::Relaxed);
+    server.create(&database_name(&number.to_string()), &template()).await
+}
+
+fn template() -> String {
+    database_name("template")
+}
+
+fn database_name(what: &str) -> String {
+    format!("alpes_test_{}_{what}", std::process::id())
+}
+
+impl Server {
+    async fn start() -> Self {
+        let server = match std::env::var("ALPES_TEST_DATABASE_URL") {
+            Ok(url) => {
+                let url: DatabaseUrl = url.parse().expect("ALPES_TEST_DATABASE_URL is no database");
+                Self { options: url.connect_options(), _reaper: None }
+            }
+            Err(_) => Self::embedded().await,
+        };
+        let template = server.create(&template(), "template0").await;
+        sinks::migrate(&template).await.expect("the migrations do not run");
+        server
+    }
+
+    async fn embedded() -> Self {
+        let data = tempfile::tempdir().expect("no temporary folder").keep();
+        let mut reaper = reaper();
+        writeln!(reaper, "{}", data.display()).expect("the reaper is gone");
+        let settings = ClusterSettings { data, postgres: PostgresChoice::Auto, database_url: None };
+        let cluster = Cluster::join(&settings).await.expect("no PostgreSQL starts");
+        let options = cluster.connect_options();
+        let socket = options.get_socket().expect("an embedded PostgreSQL has a socket");
+        writeln!(reaper, "{}", socket.display()).expect("the reaper is gone");
+        // Nothing here outlives its server, so nobody needs to wait for the disk.
+        Self { options: options.options([("synchronous_commit", "off")]), _reaper: Some(reaper) }
+    }
+
+    async fn create(&self, name: &str, template: &str) -> PgConnectOptions {
+        let mut connection = self.options.connect().await.expect("the test server is not there");
+        let statement = format!("CREATE DATABASE {name} TEMPLATE {template}");
+        sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut connection).await.expect("no database for this test");
+        connection.close().await.expect("the test server is gone");
+        self.options.clone().database(name)
+    }
+}
+
+/// A process that outlives this one, however this one ends, to stop the server and to clean up after it.
+/// It is told of a folder a line: first the data folder.
+fn reaper() -> ChildStdin {
+    const SCRIPT: &str = r#"
+        folders=; while read -r folder; do folders="$folders $folder"; done
+        set -- $folders
+        pid_file="$1/postgres/postmaster.pid"
+        kill -INT "$(head -n 1 "$pid_file")"
+        while [ -e "$pid_file" ]; do sleep 0.1; done
+        rm -rf $folders
+    "#;
+    let mut command = Command::new("/bin/sh");
+    command.args(["-c", SCRIPT]).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+    std::os::unix::process::CommandExt::process_group(&mut command, 0);
+    command.spawn().expect("no shell").stdin.take().expect("it was piped")
+}
