@@ -1,0 +1,177 @@
+//! A command over HTTP: judged, made durable, answered. The same for every kind.
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use schemas::wire::{self, Context, Privacy};
+use schemas::{Code, Command, CommandId, Faults, Kind, Position, Timestamp};
+use serde::Serialize;
+use sinks::{Flow, LogEntry, PartitionKey, Receipt};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::edge::Prefer;
+use crate::outcome::{self, Question, State};
+use crate::place::Place;
+use crate::{ApiError, ApiState};
+
+/// What may stand unescaped in a URL, in a path as in a query (RFC 3986 unreserved).
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// The answer to an accepted command: it is durable and will be counted.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Aceptado)]
+pub(crate) struct Accepted<'a> {
+    /// Always `EN_QUEUED`.
+    #[schema(example = "EN_QUEUED")]
+    status: &'static str,
+    /// The command's id; made by Alpes where none was sent.
+    #[schema(example = "imp-123")]
+    id: &'a str,
+}
+
+/// A command that the line will find sound, as far as that can be told without its tables.
+#[derive(Debug)]
+pub(crate) struct Sound {
+    pub(crate) kind: Kind,
+    pub(crate) id: CommandId,
+    pub(crate) key: PartitionKey,
+    /// Whether the payload has no id of its own.
+    pub(crate) needs_id: bool,
+}
+
+/// A command that the line would reject.
+#[derive(Debug)]
+pub(crate) struct Unsound {
+    pub(crate) faults: Faults,
+    /// The partition whose line makes the reject of it.
+    pub(crate) key: PartitionKey,
+}
+
+/// Judges a payload exactly as the line will, by the same code. Facts that only the line knows (duplicates, the
+/// horizon) are left to it. `assigned` becomes the id where the payload has none.
+pub(crate) fn judge(
+    kind: Option<Kind>,
+    payload: &[u8],
+    published_at: Timestamp,
+    assigned: Uuid,
+) -> Result<Sound, Unsound> {
+    let unreadable = |faults| Unsound { faults, key: PartitionKey::unreadable(payload) };
+    let record = wire::decode(kind, payload).map_err(unreadable)?;
+    let kind = record.kind();
+    let context = Context { source: "http", position: Position::START, published_at, assigned_id: Some(assigned) };
+    // A line ignores commands of another flow, so a faulty one must go to its own line to become a reject.
+    let unsound = |faults| Unsound {
+        faults,
+        key: PartitionKey { flow: Flow::of(kind), hash: PartitionKey::unreadable(payload).hash },
+    };
+    // Personal data is the line's business: what is kept of it does not change the judgement.
+    let command = record.validate(context, Privacy::AsSent).map_err(unsound)?;
+    let mut text = Uuid::encode_buffer();
+    let needs_id = &**command.id() == assigned.hyphenated().encode_lower(&mut text);
+    Ok(Sound { kind, key: key_of(&command), needs_id, id: command.id().clone() })
+}
+
+fn key_of(command: &Command) -> PartitionKey {
+    match command {
+        Command::Track(event) => PartitionKey::tracking(&event.campaign, event.influencer.as_deref()),
+        Command::CreateCampaign(campaign) => PartitionKey::campaign(&campaign.id),
+    }
+}
+
+/// Takes one command of `kind` in. Answers when it is durable or, where the client prefers, when it is dealt with.
+pub(crate) async fn accept(state: &ApiState, kind: Kind, payload: Bytes, prefer: Prefer) -> Result<Response, ApiError> {
+    let (published_at, assigned) = (Timestamp::now(), Uuid::now_v7());
+    let sound = judge(Some(kind), &payload, published_at, assigned).map_err(|it| ApiError::faults(&it.faults))?;
+    let entry = LogEntry {
+        kind: Some(kind),
+        key: sound.key,
+        published_at,
+        assigned_id: sound.needs_id.then_some(assigned),
+        replay_of: None,
+        payload,
+    };
+    append(state, entry, sound.kind, &sound.id, prefer).await
+}
+
+/// Appends `entry` and answers.
+pub(crate) async fn append(
+    state: &ApiState,
+    entry: LogEntry,
+    kind: Kind,
+    id: &CommandId,
+    prefer: Prefer,
+) -> Result<Response, ApiError> {
+    let reject = entry.replay_of;
+    // A client that goes away cancels this future, not the append: from here on the queue's own task holds the entry.
+    let receipt = state.log.append(entry).await?;
+    let Some(limit) = prefer.wait() else { return Ok(queued(kind, id, receipt, reject)) };
+    if !state.positions.wait(&receipt, limit).await {
+        return Ok(prefer.applied(queued(kind, id, receipt, reject)));
+    }
+    let place = Place::from(receipt);
+    let question = Question { id, kind: Some(kind), place: Some(&place), reject };
+    let Some(outcome) = outcome::find(&state.pool, question).await? else { return Err(ApiError::internal()) };
+    if outcome.code.as_deref() == Some(Code::IdConflict.name()) {
+        let detail = outcome.detail.unwrap_or_default();
+        let conflict = ApiError::conflict(Code::IdConflict, detail).with("id", &**id).with("comando", kind.name());
+        return Ok(prefer.applied(conflict.with("estado", State::Rejected.name()).into_response()));
+    }
+    Ok(prefer.applied((StatusCode::OK, Json(outcome.with_status())).into_response()))
+}
+
+fn queued(kind: Kind, id: &CommandId, receipt: Receipt, reject: Option<i64>) -> Response {
+    let mut response = (StatusCode::ACCEPTED, Json(Accepted { status: "EN_QUEUED", id })).into_response();
+    // Escaped, it is ASCII, which every header value may be.
+    if let Ok(location) = HeaderValue::try_from(location(kind, id, &receipt.into(), reject)) {
+        response.headers_mut().insert(header::LOCATION, location);
+    }
+    response
+}
+
+/// Where the command's outcome can be asked for.
+fn location(kind: Kind, id: &str, place: &Place, reject: Option<i64>) -> String {
+    let place = place.to_string();
+    let [id, command, place] = [id, kind.name(), &place].map(|text| utf8_percent_encode(text, ESCAPED));
+    let mut location = format!("/tracking/comandos/{id}?comando={command}&posicion={place}");
+    if let Some(reject) = reject {
+        location.push_str(&format!("&rechazo={reject}"));
+    }
+    location
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_location_is_ascii_and_holds_everything() {
+        let place = Place { source: "log-4".into(), position: Position::offset(17) };
+        assert_eq!(
+            location(Kind::CreateCampaign, "año / 1", &place, None),
+            "/tracking/comandos/a%C3%B1o%20%2F%201?comando=crear-campa%C3%B1a&posicion=log-4%2F0%3A17%3A-1"
+        );
+        assert!(location(Kind::RecordClick, "x", &place, Some(7)).ends_with("&rechazo=7"));
+    }
+
+    #[test]
+    fn only_an_id_that_was_made_here_is_assigned() {
+        let judged = |body: &str| {
+            judge(Some(Kind::RecordImpression), body.as_bytes(), Timestamp::now(), Uuid::now_v7()).unwrap()
+        };
+        assert!(!judged(r#"{"id":"imp-1","campaña_id":"c"}"#).needs_id);
+        assert!(judged(r#"{"campaña_id":"c"}"#).needs_id);
+    }
+
+    #[test]
+    fn a_faulty_command_goes_to_the_line_that_rejects_it() {
+        let flow = |line: &str| judge(None, line.as_bytes(), Timestamp::now(), Uuid::now_v7()).unwrap_err().key.flow;
+        assert_eq!(flow("{"), Flow::Tracking);
+        assert_eq!(flow(r#"{"comando":"nada"}"#), Flow::Tracking);
+        assert_eq!(flow(r#"{"comando":"registrar-impresion"}"#), Flow::Tracking);
+        assert_eq!(flow(r#"{"comando":"crear-campaña","presupuesto":-1}"#), Flow::Campaigns);
+        assert_eq!(flow(r#"{"comando":"definir-comisiones"}"#), Flow::Campaigns);
+    }
+}

@@ -1,0 +1,74 @@
+//! Waiting for a line to commit a position, however many requests wait at once.
+
+use schemas::Position;
+use sinks::Receipt;
+use sqlx::PgPool;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinHandle;
+use tokio::time::{sleep, timeout};
+
+/// How often positions are read while somebody waits: well below an epoch's time, and one small query for all.
+const POLL: Duration = Duration::from_millis(10);
+/// The pause after a failed read: the database is away, and those who wait have a time limit of their own.
+const POLL_FAILED: Duration = Duration::from_millis(200);
+
+/// The position that each source partition's line has committed.
+type Committed = HashMap<String, Position>;
+
+/// Follows the lines' positions, only while somebody waits for one.
+#[derive(Debug)]
+pub(crate) struct Positions {
+    committed: watch::Sender<Committed>,
+    wanted: Arc<Notify>,
+    follower: JoinHandle<()>,
+}
+
+impl Positions {
+    /// Starts the one task that reads positions; it sleeps until somebody waits.
+    pub(crate) fn start(pool: PgPool) -> Self {
+        let (committed, wanted) = (watch::Sender::new(Committed::new()), Arc::new(Notify::new()));
+        let follower = tokio::spawn(follow(pool, committed.clone(), wanted.clone()));
+        Self { committed, wanted, follower }
+    }
+
+    /// Waits until the command of `receipt` has been dealt with, at most `limit`; whether it has.
+    pub(crate) async fn wait(&self, receipt: &Receipt, limit: Duration) -> bool {
+        let mut committed = self.committed.subscribe();
+        self.wanted.notify_one();
+        let reached = |lines: &Committed| lines.get(&receipt.source).is_some_and(|at| *at >= receipt.position);
+        matches!(timeout(limit, committed.wait_for(reached)).await, Ok(Ok(_)))
+    }
+}
+
+impl Drop for Positions {
+    fn drop(&mut self) {
+        self.follower.abort();
+    }
+}
+
+async fn follow(pool: PgPool, committed: watch::Sender<Committed>, wanted: Arc<Notify>) {
+    loop {
+        if committed.receiver_count() == 0 {
+            wanted.notified().await;
+        }
+        match read(&pool).await {
+            Ok(lines) => {
+                committed.send_replace(lines);
+                sleep(POLL).await;
+            }
+            Err(error) => {
+                tracing::debug!(%error, "the lines' positions cannot be read");
+                sleep(POLL_FAILED).await;
+            }
+        }
+    }
+}
+
+async fn read(pool: &PgPool) -> Result<Committed, sqlx::Error> {
+    let lines: Vec<(String, i64, i64, i32)> =
+        sqlx::query_as("SELECT source, ledger, entry, index FROM lines WHERE live").fetch_all(pool).await?;
+    Ok(lines.into_iter().map(|(source, ledger, entry, index)| (source, Position { ledger, entry, index })).collect())
+}

@@ -1,0 +1,103 @@
+//! Every route.
+
+use axum::Router;
+use axum::http::header;
+use axum::middleware::from_fn;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use bytes::Bytes;
+use std::any::Any;
+use std::sync::Arc;
+use tower_http::catch_panic::CatchPanicLayer;
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::edge::{CampaignPaths, observe};
+use crate::openapi::{Document, with_unique_ids};
+use crate::routes::{
+    batches, campaigns, clicks, commands, conversions, health, impressions, influencers, late, ranking, rejects,
+    series, statistics,
+};
+use crate::{ApiError, ApiState};
+
+type Routes = OpenApiRouter<Arc<ApiState>>;
+
+/// The main port: everything.
+pub fn commands_router(state: Arc<ApiState>) -> Router {
+    finish(base().merge(writing()).merge(queries()).nest("/tracking", reading()), state)
+}
+
+/// The second port: queries, health and metrics.
+pub fn queries_router(state: Arc<ApiState>) -> Router {
+    finish(base().merge(queries()), state)
+}
+
+/// Health and metrics, on every port.
+fn base() -> Routes {
+    OpenApiRouter::with_openapi(Document::openapi())
+        .routes(routes!(health::root))
+        .routes(routes!(health::live))
+        .routes(routes!(health::ready))
+        .routes(routes!(health::metrics))
+}
+
+/// Commands, campaigns and rejects.
+fn writing() -> Routes {
+    OpenApiRouter::new()
+        .routes(routes!(health::tracking))
+        .routes(routes!(impressions::record))
+        .routes(routes!(clicks::record))
+        .routes(routes!(conversions::record))
+        .routes(routes!(batches::record))
+        .routes(routes!(commands::outcome))
+        .routes(routes!(health::marketing))
+        .routes(routes!(campaigns::create, campaigns::list))
+        .routes(routes!(campaigns::one))
+        .routes(routes!(rejects::list))
+        .routes(routes!(rejects::one))
+        .routes(routes!(rejects::replay))
+}
+
+/// Queries, on both ports.
+fn queries() -> Routes {
+    let queries = reading()
+        .routes(routes!(impressions::of_influencer))
+        .routes(routes!(conversions::of_influencer))
+        .routes(routes!(statistics::of_campaign))
+        .routes(routes!(series::of_campaign))
+        .routes(routes!(ranking::of_campaign))
+        .routes(routes!(late::of_campaign))
+        .routes(routes!(influencers::statistics));
+    OpenApiRouter::new().routes(routes!(health::queries)).nest("/tracking/queries", queries)
+}
+
+/// Rows: under `/tracking/queries`, and as its twins under `/tracking`.
+fn reading() -> Routes {
+    OpenApiRouter::new()
+        .routes(routes!(impressions::one))
+        .routes(routes!(impressions::of_campaign))
+        .routes(routes!(conversions::one))
+        .routes(routes!(conversions::of_campaign))
+}
+
+fn finish(routes: Routes, state: Arc<ApiState>) -> Router {
+    let (router, document) = routes.split_for_parts();
+    // A document that cannot be written would be a defect of utoipa; it must not keep the API from starting.
+    let document = Bytes::from(with_unique_ids(document).to_json().unwrap_or_else(|_| "{}".into()));
+    let openapi = || async move { ([(header::CONTENT_TYPE, "application/json")], document) };
+    let router = router
+        .route("/openapi.json", get(openapi))
+        .method_not_allowed_fallback(async || ApiError::method_not_allowed())
+        .fallback(async || ApiError::not_found("Not Found"))
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(from_fn(observe))
+        .with_state(state);
+    // Outside of the router, since paths must be rewritten before they are routed.
+    Router::new().fallback_service(CampaignPaths(router))
+}
+
+fn panicked(_: Box<dyn Any + Send>) -> Response {
+    // The panic hook has logged what and where.
+    ApiError::internal().into_response()
+}

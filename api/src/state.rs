@@ -1,0 +1,50 @@
+//! What every handler may use.
+
+use metrics_exporter_prometheus::PrometheusHandle;
+use sinks::LogWriter;
+use sqlx::PgPool;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::Semaphore;
+
+use crate::positions::Positions;
+
+/// Connections for queries: on few cores, more only wait for one another in PostgreSQL.
+const CONNECTIONS_MAX: u32 = 16;
+/// How long a query may wait for a connection before it is answered 503.
+const ACQUIRE_MAX: Duration = Duration::from_secs(3);
+/// Batches read at once. Each holds a chunk (1 MiB), its window of decompression (8 MiB) and little else.
+const BATCHES_MAX: usize = 32;
+
+/// What every handler may use; shared by all requests of a process.
+#[derive(Debug)]
+pub struct ApiState {
+    pub(crate) log: LogWriter,
+    pub(crate) pool: PgPool,
+    pub(crate) positions: Positions,
+    pub(crate) batches: Semaphore,
+    pub(crate) metrics: PrometheusHandle,
+    pub(crate) started: Instant,
+}
+
+impl ApiState {
+    /// Commands go to `log`, queries are read from `pool` (see [`read_pool`]), `metrics` are shown. Needs a runtime.
+    pub fn new(log: LogWriter, pool: PgPool, metrics: PrometheusHandle) -> Arc<Self> {
+        let positions = Positions::start(pool.clone());
+        Arc::new(Self { log, pool, positions, batches: Semaphore::new(BATCHES_MAX), metrics, started: Instant::now() })
+    }
+}
+
+/// A pool for queries: sessions that cannot write, and that end a query which takes too long. Connects when first used.
+pub fn read_pool(options: &PgConnectOptions) -> PgPool {
+    let options = options.clone().application_name("alpes queries").options([
+        ("default_transaction_read_only", "on"),
+        // No query here takes a second; ten mean that something is broken, and nobody waits that long.
+        ("statement_timeout", "10s"),
+        ("timezone", "UTC"),
+        // Short queries: compiling them costs more than it brings.
+        ("jit", "off"),
+    ]);
+    PgPoolOptions::new().max_connections(CONNECTIONS_MAX).acquire_timeout(ACQUIRE_MAX).connect_lazy_with(options)
+}
