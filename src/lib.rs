@@ -6,6 +6,7 @@ pub mod cluster;
 pub mod commands;
 pub mod config;
 pub mod console;
+pub mod export;
 pub mod generate;
 pub mod listen;
 pub mod logging;

@@ -1,9 +1,12 @@
-//! `alpes export`: windows, amounts or rejects as CSV.
+//! `alpes export`: windows, amounts, events, campaigns or rejects as CSV or NDJSON.
 
-use std::path::PathBuf;
+use sqlx::postgres::PgConnectOptions;
 
 use super::CommandError;
+use crate::cluster::Cluster;
 use crate::config::Settings;
+use crate::export::{ExportError, Format, Table, export};
+use crate::output::{Output, OutputArgs, unless_reader_left};
 
 /// Arguments of `alpes export`.
 #[derive(Debug, clap::Args)]
@@ -11,23 +14,33 @@ pub struct Args {
     /// What to write
     #[arg(value_enum)]
     pub table: Table,
-    /// File to write; else standard output
-    #[arg(long, value_name = "FILE")]
-    pub output: Option<PathBuf>,
-}
-
-/// What can be exported.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Table {
-    /// Counts by window
-    Ventanas,
-    /// Amounts and commissions by window and currency
-    Valores,
-    /// Rejects by code
-    Rechazos,
+    /// Where to
+    #[command(flatten)]
+    pub output: OutputArgs,
+    /// As what
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
+    pub formato: Format,
+    /// The same as --formato ndjson
+    #[arg(long, conflicts_with = "formato")]
+    pub json: bool,
 }
 
 /// Writes the table.
-pub async fn run(_args: Args, _settings: Settings) -> Result<(), CommandError> {
-    Err("export is not in this version".into())
+pub async fn run(args: Args, settings: Settings) -> Result<(), CommandError> {
+    let cluster = Cluster::join(&settings.cluster()).await?;
+    let outcome = write(&args, &cluster.connect_options()).await;
+    cluster.leave().await?;
+    outcome
+}
+
+async fn write(args: &Args, options: &PgConnectOptions) -> Result<(), CommandError> {
+    let mut output = Output::open(args.output.out.as_deref())?;
+    let format = if args.json { Format::Ndjson } else { args.formato };
+    sinks::migrate(options).await?;
+    match export(options, args.table, format, &mut output).await {
+        Ok(()) => unless_reader_left(output.finish())?,
+        Err(ExportError::Output(error)) => unless_reader_left(Err(error))?,
+        Err(error) => return Err(error.into()),
+    }
+    Ok(())
 }
