@@ -76,9 +76,7 @@ fn select(source: &Source, value: fn(&Column) -> String) -> String {
 /// Spreadsheets run what looks like a formula, even out of CSV: an apostrophe in front makes it a text.
 fn csv_value(column: &Column) -> String {
     match column {
-        Column::Text(_, sql) => {
-            format!(r"CASE WHEN {sql} ~ '^[-=+@\t\r]' THEN '''' || ({sql}) ELSE {sql} END")
-        }
+        Column::Text(_, sql) => format!(r"regexp_replace({sql}, '^(?=[-=+@\t\r])', '''')"),
         column => json_value(column),
     }
 }
