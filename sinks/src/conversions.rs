@@ -57,6 +57,5 @@ fn rows<'a>(writer: &Writer<'_>, events: &'a [Envelope<TrackingEvent>]) -> Resul
         let influencer = writer.influencers.number_or_nobody(event.body.influencer.as_deref())?;
         rows.push((campaign, influencer, kind, amount, event));
     }
-    rows.sort_unstable_by_key(|row| (row.0, row.4.body.event_time, row.4.origin.position));
     Ok(rows)
 }

@@ -2,6 +2,8 @@
 
 use chrono::NaiveDate;
 use schemas::Timestamp;
+use sqlx::PgConnection;
+use sqlx::types::Uuid;
 
 /// Microseconds from 1970, where Alpes counts from, to 2000, where PostgreSQL does.
 const MICROS_1970_TO_2000: i64 = 946_684_800_000_000;
@@ -10,31 +12,50 @@ const DAYS_CE_TO_2000: i32 = 730_120;
 
 /// Rows in the making.
 #[derive(Debug)]
-pub struct CopyRows(Vec<u8>);
+pub struct CopyRows {
+    bytes: Vec<u8>,
+    rows: usize,
+}
 
 impl CopyRows {
     /// With the header that every COPY starts with.
     pub fn new(capacity: usize) -> Self {
         let mut bytes = Vec::with_capacity(capacity);
         bytes.extend_from_slice(b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0");
-        Self(bytes)
+        Self { bytes, rows: 0 }
+    }
+
+    /// Whether there is nothing to copy.
+    pub const fn is_empty(&self) -> bool {
+        self.rows == 0
     }
 
     /// Starts a row of `columns` columns, which must follow.
     pub fn row(&mut self, columns: i16) -> &mut Self {
-        self.0.extend_from_slice(&columns.to_be_bytes());
+        self.rows += 1;
+        self.bytes.extend_from_slice(&columns.to_be_bytes());
         self
     }
 
     fn value(&mut self, bytes: &[u8]) -> &mut Self {
-        self.0.extend_from_slice(&(bytes.len() as i32).to_be_bytes());
-        self.0.extend_from_slice(bytes);
+        self.bytes.extend_from_slice(&(bytes.len() as i32).to_be_bytes());
+        self.bytes.extend_from_slice(bytes);
         self
     }
 
     /// A `boolean`.
     pub fn bool(&mut self, value: bool) -> &mut Self {
         self.value(&[u8::from(value)])
+    }
+
+    /// A `smallint`.
+    pub fn i16(&mut self, value: i16) -> &mut Self {
+        self.value(&value.to_be_bytes())
+    }
+
+    /// A `uuid`.
+    pub fn uuid(&mut self, value: Uuid) -> &mut Self {
+        self.value(value.as_bytes())
     }
 
     /// An `integer`.
@@ -67,15 +88,18 @@ impl CopyRows {
         match value {
             Some(text) => self.text(text),
             None => {
-                self.0.extend_from_slice(&(-1i32).to_be_bytes());
+                self.bytes.extend_from_slice(&(-1i32).to_be_bytes());
                 self
             }
         }
     }
 
-    /// All rows, with the trailer.
-    pub fn finish(mut self) -> Vec<u8> {
-        self.0.extend_from_slice(&(-1i16).to_be_bytes());
-        self.0
+    /// Sends all rows, as the data of a `COPY … FROM STDIN (FORMAT binary)`.
+    pub async fn copy(mut self, connection: &mut PgConnection, statement: &str) -> Result<(), sqlx::Error> {
+        self.bytes.extend_from_slice(&(-1i16).to_be_bytes());
+        let mut copy = connection.copy_in_raw(statement).await?;
+        copy.send(self.bytes).await?;
+        copy.finish().await?;
+        Ok(())
     }
 }

@@ -12,37 +12,25 @@ const COLUMNS: i16 = 15;
 /// A row's usual size in bytes, to size the buffer once.
 const ROW_BYTES: usize = 320;
 
-/// Writes the impressions and clicks among `events`, sorted by campaign and time so that neighbours in the indexes are
-/// neighbours in the batch.
+/// Writes the impressions and clicks among `events`, in the order of their positions.
 pub(crate) async fn copy(writer: &mut Writer<'_>, events: &[Envelope<TrackingEvent>]) -> Result<(), SinkError> {
     let is_row = |event: &&Envelope<TrackingEvent>| !matches!(event.body.kind, EventKind::Conversion { .. });
-    let mut sorted = Vec::with_capacity(events.len());
-    for event in events.iter().filter(is_row) {
-        sorted.push((writer.campaigns.number(&event.body.campaign)?, event));
+    let events = events.iter().filter(is_row);
+    let mut rows = CopyRows::new(events.clone().count() * ROW_BYTES);
+    for event in events.clone() {
+        push(&mut rows, writer, event)?;
     }
-    if sorted.is_empty() {
+    if rows.is_empty() {
         return Ok(());
     }
-    sorted.sort_unstable_by_key(|(campaign, event)| (*campaign, event.body.event_time, event.origin.position));
-    let mut rows = CopyRows::new(sorted.len() * ROW_BYTES);
-    for (campaign, event) in &sorted {
-        push(&mut rows, writer, *campaign, event)?;
-    }
-    let mut copy = writer.connection.copy_in_raw(COPY).await?;
-    copy.send(rows.finish()).await?;
-    copy.finish().await?;
-    raw_days::extend(writer, sorted.iter().map(|(_, event)| event.body.event_time)).await
+    rows.copy(writer.connection, COPY).await?;
+    raw_days::extend(writer, events.map(|event| event.body.event_time)).await
 }
 
-fn push(
-    rows: &mut CopyRows,
-    writer: &Writer<'_>,
-    campaign: i32,
-    event: &Envelope<TrackingEvent>,
-) -> Result<(), SinkError> {
+fn push(rows: &mut CopyRows, writer: &Writer<'_>, event: &Envelope<TrackingEvent>) -> Result<(), SinkError> {
     let Envelope { origin, body } = event;
     rows.row(COLUMNS)
-        .i32(campaign)
+        .i32(writer.campaigns.number(&body.campaign)?)
         .i32(writer.influencers.number_or_nobody(body.influencer.as_deref())?)
         .timestamp(body.event_time)
         .date(writer.day)
