@@ -12,3 +12,4 @@ pub mod listen;
 pub mod logging;
 pub mod output;
 pub mod shutdown;
+pub mod verify;

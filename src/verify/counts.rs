@@ -1,0 +1,81 @@
+//! Windows and campaign totals, against the raw rows.
+
+use super::Check;
+
+pub(super) const ALL: &[Check] =
+    &[WINDOWS, WINDOW_AMOUNTS, CAMPAIGN_TOTALS, CAMPAIGN_TOTAL_AMOUNTS, TOTALS_OF_WINDOWS, AMOUNTS_OF_WINDOWS];
+
+const WINDOWS: Check = Check {
+    name: "windows",
+    pairs: "
+SELECT (e.impressions, e.clicks, e.conversions) IS NOT DISTINCT FROM (s.impressions, s.clicks, s.conversions) AS same,
+       campaign, influencer, start::text AS place,
+       e.impressions || ' impressions, ' || e.clicks || ' clicks, ' || e.conversions || ' conversions' AS expected,
+       s.impressions || ' impressions, ' || s.clicks || ' clicks, ' || s.conversions || ' conversions' AS found
+FROM (SELECT campaign, date_bin('1 minute', event_time, 'epoch') AS start, influencer,
+             count(*) FILTER (WHERE what = 'i') AS impressions, count(*) FILTER (WHERE what = 'c') AS clicks,
+             count(*) FILTER (WHERE what = 'v') AS conversions
+      FROM (SELECT campaign, influencer, event_time, CASE WHEN click THEN 'c' ELSE 'i' END AS what FROM impressions
+            UNION ALL SELECT campaign, influencer, event_time, 'v' FROM conversions) r
+      GROUP BY 1, 2, 3) e
+FULL JOIN windows s USING (campaign, start, influencer)",
+};
+
+const WINDOW_AMOUNTS: Check = Check {
+    name: "window amounts",
+    pairs: "
+SELECT coalesce(e.amount, 0) = coalesce(s.amount, 0) AS same, campaign, influencer,
+       format('%s %s', start, currency) AS place, e.amount::text AS expected, s.amount::text AS found
+FROM (SELECT campaign, date_bin('1 minute', event_time, 'epoch') AS start, influencer, currency, sum(amount) AS amount
+      FROM conversions GROUP BY 1, 2, 3, 4) e
+FULL JOIN window_amounts s USING (campaign, start, influencer, currency)",
+};
+
+const CAMPAIGN_TOTALS: Check = Check {
+    name: "campaign totals",
+    pairs: "
+SELECT (e.impressions, e.clicks, e.conversions) IS NOT DISTINCT FROM (s.impressions, s.clicks, s.conversions) AS same,
+       campaign, NULL::int AS influencer, 'line ' || line AS place,
+       e.impressions || ' impressions, ' || e.clicks || ' clicks, ' || e.conversions || ' conversions' AS expected,
+       s.impressions || ' impressions, ' || s.clicks || ' clicks, ' || s.conversions || ' conversions' AS found
+FROM (SELECT campaign, line,
+             count(*) FILTER (WHERE what = 'i') AS impressions, count(*) FILTER (WHERE what = 'c') AS clicks,
+             count(*) FILTER (WHERE what = 'v') AS conversions
+      FROM (SELECT campaign, line, CASE WHEN click THEN 'c' ELSE 'i' END AS what FROM impressions
+            UNION ALL SELECT campaign, line, 'v' FROM conversions) r
+      GROUP BY campaign, line) e
+FULL JOIN campaign_totals s USING (campaign, line)",
+};
+
+const CAMPAIGN_TOTAL_AMOUNTS: Check = Check {
+    name: "campaign total amounts",
+    pairs: "
+SELECT coalesce(e.amount, 0) = coalesce(s.amount, 0) AS same, campaign, NULL::int AS influencer,
+       format('line %s %s', line, currency) AS place, e.amount::text AS expected, s.amount::text AS found
+FROM (SELECT campaign, line, currency, sum(amount) AS amount FROM conversions GROUP BY 1, 2, 3) e
+FULL JOIN campaign_total_amounts s USING (campaign, line, currency)",
+};
+
+/// What readers see: the lines added up, beside the windows added up.
+const TOTALS_OF_WINDOWS: Check = Check {
+    name: "campaign totals of windows",
+    pairs: "
+SELECT (e.impressions, e.clicks, e.conversions) IS NOT DISTINCT FROM (s.impressions, s.clicks, s.conversions) AS same,
+       campaign, NULL::int AS influencer, NULL::text AS place,
+       e.impressions || ' impressions, ' || e.clicks || ' clicks, ' || e.conversions || ' conversions' AS expected,
+       s.impressions || ' impressions, ' || s.clicks || ' clicks, ' || s.conversions || ' conversions' AS found
+FROM (SELECT campaign, sum(impressions) AS impressions, sum(clicks) AS clicks, sum(conversions) AS conversions
+      FROM windows GROUP BY campaign) e
+FULL JOIN (SELECT campaign, sum(impressions) AS impressions, sum(clicks) AS clicks, sum(conversions) AS conversions
+           FROM campaign_totals GROUP BY campaign) s USING (campaign)",
+};
+
+const AMOUNTS_OF_WINDOWS: Check = Check {
+    name: "campaign total amounts of windows",
+    pairs: "
+SELECT coalesce(e.amount, 0) = coalesce(s.amount, 0) AS same, campaign, NULL::int AS influencer, currency AS place,
+       e.amount::text AS expected, s.amount::text AS found
+FROM (SELECT campaign, currency, sum(amount) AS amount FROM window_amounts GROUP BY campaign, currency) e
+FULL JOIN (SELECT campaign, currency, sum(amount) AS amount FROM campaign_total_amounts GROUP BY campaign, currency) s
+    USING (campaign, currency)",
+};
