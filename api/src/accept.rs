@@ -9,11 +9,12 @@ use schemas::wire::{self, Context, Privacy};
 use schemas::{Code, Command, CommandId, Faults, Kind, Position, Timestamp};
 use serde::Serialize;
 use sinks::{Flow, LogEntry, PartitionKey, Receipt};
-use utoipa::ToSchema;
+use utoipa::{IntoResponses, ToSchema};
 use uuid::Uuid;
 
 use crate::edge::Prefer;
-use crate::outcome::{self, Question, State};
+use crate::error::Problem;
+use crate::outcome::{self, Outcome, Question, State};
 use crate::place::Place;
 use crate::{ApiError, ApiState};
 
@@ -30,6 +31,39 @@ pub(crate) struct Accepted<'a> {
     /// The command's id; made by Alpes where none was sent.
     #[schema(example = "imp-123")]
     id: &'a str,
+}
+
+/// Every answer to a command, for the OpenAPI document.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "describes the answers; accept and ApiError make them")]
+pub(crate) enum Answers {
+    /// Durable; `Location` says where its outcome is.
+    #[response(status = ACCEPTED)]
+    Accepted(Accepted<'static>),
+    /// Dealt with, as preferred.
+    #[response(status = OK)]
+    Dealt(Outcome),
+    /// Not there.
+    #[response(status = NOT_FOUND)]
+    NotFound(Problem),
+    /// The body did not come in time.
+    #[response(status = REQUEST_TIMEOUT)]
+    Timeout(Problem),
+    /// The id belongs to another command, as was found out while waiting.
+    #[response(status = CONFLICT)]
+    Conflict(Problem),
+    /// More than a command may be.
+    #[response(status = PAYLOAD_TOO_LARGE)]
+    TooLarge(Problem),
+    /// Not JSON.
+    #[response(status = UNSUPPORTED_MEDIA_TYPE)]
+    NotJson(Problem),
+    /// Faulty, and not recorded; `errores` has everything that is wrong.
+    #[response(status = UNPROCESSABLE_ENTITY)]
+    Faulty(Problem),
+    /// Try again after `Retry-After`.
+    #[response(status = SERVICE_UNAVAILABLE)]
+    Unavailable(Problem),
 }
 
 /// A command that the line will find sound, as far as that can be told without its tables.

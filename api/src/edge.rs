@@ -14,4 +14,4 @@ pub(crate) use inflate::{InflateError, Inflater};
 pub(crate) use lines::Lines;
 pub(crate) use observe::observe;
 pub(crate) use params::{Id, Number, Query};
-pub(crate) use prefer::Prefer;
+pub(crate) use prefer::{Prefer, PreferHeader};

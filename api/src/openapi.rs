@@ -3,6 +3,10 @@
 use utoipa::OpenApi;
 use utoipa::openapi::path::Operation;
 
+use crate::accept::Accepted;
+use crate::error::Problem;
+use crate::outcome::Outcome;
+
 /// What the routes do not say themselves.
 #[derive(OpenApi)]
 #[openapi(
@@ -12,6 +16,8 @@ use utoipa::openapi::path::Operation;
             `campañas` may also be written `campanas` or `campa%C3%B1as`. Faults are RFC 9457 problem details.",
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),
+    // What `Answers` names; the routes bring the others.
+    components(schemas(Accepted<'static>, Outcome, Problem)),
     tags(
         (name = "tracking", description = "Commands: impressions, clicks, conversions, batches"),
         (name = "consultas", description = "Queries: rows, statistics, series, rankings"),

@@ -1,17 +1,12 @@
-//! Lists of raw rows, newest first, over daily partitions that hold rows by the day they came, not the day they tell of.
+//! Lists of raw rows, newest first. The windows know how many rows each minute has, so they tell how far back a page
+//! reaches, and raw rows are read of those minutes only.
 
-use chrono::{DateTime, NaiveDate, Utc};
-use schemas::Timestamp;
+use chrono::{DateTime, Utc};
 use sqlx::postgres::PgRow;
 use sqlx::{FromRow, PgPool};
-use std::cmp::Reverse;
 
 use crate::page::{Limit, TimeKey};
-use crate::time::Time;
-
-/// How many times more days each round visits than the one before. Most pages lie in the first day; a quiet campaign's
-/// may lie in all of them.
-const MORE_DAYS: usize = 4;
+use crate::time::MINUTE;
 
 /// A raw row of a list.
 pub(crate) trait Listed: for<'r> FromRow<'r, PgRow> + Send + Unpin {
@@ -19,57 +14,84 @@ pub(crate) trait Listed: for<'r> FromRow<'r, PgRow> + Send + Unpin {
     fn key(&self) -> TimeKey;
 }
 
-/// A statement over some days: `$1` campaign or influencer, `$2` days, `$3` and `$4` the cursor, `$5` rows.
+/// A page of the rows in `table` that belong to a campaign or an influencer (`$1`), after the row at `$3` with the id
+/// `$4`, which lies in the minute `$2`; `$5` rows.
+///
+/// - `edge` is the minute with which the page is full. Every window counts at least one row, so `$5` windows suffice to
+///   find it. The cursor's own minute is left out of the count: some of its rows were on the page before.
+/// - Raw rows lie in partitions by the day they came; `raw_days` tells which of them can hold rows of a minute.
 macro_rules! list_of {
-    ($columns:literal, $table:literal, $owner:literal) => {
+    ($owner:literal, $rows:literal, $table:literal, $columns:literal) => {
         concat!(
-            "SELECT r.*, c.name AS campaign_id, i.name AS influencer_id
-             FROM unnest($2::date[]) AS d(day) CROSS JOIN LATERAL (
-                 SELECT campaign, influencer, id, event_time, published_at, user_id, user_agent, ip_address, referrer, ",
+            "WITH edge AS MATERIALIZED (
+                 SELECT start FROM (
+                     SELECT start, sum(n) OVER (ORDER BY start DESC ROWS UNBOUNDED PRECEDING) AS seen
+                     FROM (SELECT start, ",
+            $rows,
+            " AS n FROM windows
+                           WHERE ",
+            $owner,
+            " = $1 AND start < $2 AND ",
+            $rows,
+            " > 0
+                           ORDER BY start DESC LIMIT $5) AS newest
+                 ) AS summed
+                 WHERE seen >= $5 ORDER BY start DESC LIMIT 1
+             ), days AS MATERIALIZED (
+                 SELECT day, min(event_from) AS event_from, max(event_to) AS event_to FROM raw_days GROUP BY day
+             ), page AS (
+                 SELECT r.*
+                 FROM windows w
+                 JOIN days d ON d.event_to >= w.start AND d.event_from < w.start + interval '1 minute'
+                 CROSS JOIN LATERAL (
+                     SELECT t.campaign, t.influencer, t.id, t.event_time, t.published_at, t.user_id, t.user_agent,
+                            t.ip_address, t.referrer, ",
             $columns,
-            " FROM ", $table, " t
-                 WHERE t.day = d.day AND t.", $owner, " = $1
-                   AND t.event_time <= $3 AND (t.event_time, t.id COLLATE \"C\") < ($3, $4)
-                 ORDER BY t.event_time DESC, t.id COLLATE \"C\" DESC LIMIT $5
-             ) AS r
-             JOIN campaign_names c ON c.campaign = r.campaign
-             LEFT JOIN influencer_names i ON i.influencer = r.influencer
-             ORDER BY r.event_time DESC, r.id COLLATE \"C\" DESC LIMIT $5"
+            "
+                     FROM ",
+            $table,
+            " t
+                     WHERE t.day = d.day AND t.campaign = w.campaign AND t.influencer = w.influencer
+                       AND t.event_time >= w.start AND t.event_time < w.start + interval '1 minute'
+                       AND t.event_time <= $3 AND (t.event_time, t.id COLLATE \"C\") < ($3, $4)
+                     ORDER BY t.event_time DESC, t.id COLLATE \"C\" DESC LIMIT $5
+                 ) AS r
+                 WHERE w.",
+            $owner,
+            " = $1 AND w.start <= $2 AND ",
+            $rows,
+            " > 0
+                   AND w.start >= coalesce((SELECT start FROM edge), '-infinity')
+                 ORDER BY r.event_time DESC, r.id COLLATE \"C\" DESC LIMIT $5
+             )
+             SELECT page.*, c.name AS campaign_id, i.name AS influencer_id
+             FROM page JOIN campaign_names c USING (campaign) LEFT JOIN influencer_names i USING (influencer)
+             ORDER BY page.event_time DESC, page.id COLLATE \"C\" DESC"
         )
     };
 }
 pub(crate) use list_of;
 
-/// A statement for one row: `$1` tenant, `$2` kind, `$3` the claimed id, `$4` the id. Found through its claim.
+/// One row of `table`, found through its claim: `$1` tenant, `$2` kind, `$3` the claimed id, `$4` the id.
 macro_rules! one_of {
-    ($columns:literal, $table:literal) => {
+    ($table:literal, $columns:literal) => {
         concat!(
-            "SELECT r.id, r.event_time, r.published_at, r.user_id, r.user_agent, r.ip_address, r.referrer, ",
+            "SELECT t.id, t.event_time, t.published_at, t.user_id, t.user_agent, t.ip_address, t.referrer, ",
             $columns,
             ", c.name AS campaign_id, i.name AS influencer_id
              FROM claims k
              JOIN ",
             $table,
-            " r ON r.day = k.day AND r.line = k.line AND r.ledger = k.ledger AND r.entry = k.entry
-                                AND r.index = k.index AND r.id = $4
-             JOIN campaign_names c ON c.campaign = r.campaign
-             LEFT JOIN influencer_names i ON i.influencer = r.influencer
+            " t ON t.day = k.day AND t.line = k.line AND t.ledger = k.ledger AND t.entry = k.entry
+                                AND t.index = k.index AND t.id = $4
+             JOIN campaign_names c USING (campaign) LEFT JOIN influencer_names i USING (influencer)
              WHERE k.tenant = $1 AND k.kind = $2 AND k.id = $3"
         )
     };
 }
 pub(crate) use one_of;
 
-#[derive(Debug, FromRow)]
-struct RawDay {
-    day: NaiveDate,
-    event_to: Time,
-}
-
-/// The page after `cursor` of the rows that belong to `owner`, exact whatever came when.
-///
-/// Days are visited by the newest event that they hold; when the page is full of rows that are newer than all that the
-/// remaining days can hold, it is done.
+/// The page of a [`list_of!`] `statement` after `cursor`.
 pub(crate) async fn newest<T: Listed>(
     pool: &PgPool,
     statement: &'static str,
@@ -77,36 +99,13 @@ pub(crate) async fn newest<T: Listed>(
     cursor: Option<TimeKey>,
     limit: Limit,
 ) -> Result<Vec<T>, sqlx::Error> {
-    let before = cursor.unwrap_or(TimeKey::NEWEST);
-    let days = days(pool, before.time).await?;
-    let (mut rows, mut visited, mut round) = (Vec::new(), 0, 1);
-    while visited < days.len() && !is_complete(&rows, limit, &days[visited]) {
-        let until = days.len().min(visited + round);
-        let some: Vec<NaiveDate> = days[visited..until].iter().map(|day| day.day).collect();
-        let more: Vec<T> = sqlx::query_as(statement)
-            .bind(owner)
-            .bind(some)
-            .bind(DateTime::<Utc>::from(before.time))
-            .bind(&before.id)
-            .bind(limit.rows() as i64)
-            .fetch_all(pool)
-            .await?;
-        rows.extend(more);
-        rows.sort_by_cached_key(|row: &T| Reverse(row.key()));
-        rows.truncate(limit.rows());
-        (visited, round) = (until, round * MORE_DAYS);
-    }
-    Ok(rows)
-}
-
-/// The days that hold events at or before `time`, by the newest event in them, newest first.
-async fn days(pool: &PgPool, time: Timestamp) -> Result<Vec<RawDay>, sqlx::Error> {
-    let days = "SELECT day, max(event_to) AS event_to FROM raw_days GROUP BY day HAVING min(event_from) <= $1
-                ORDER BY event_to DESC";
-    sqlx::query_as(days).bind(DateTime::<Utc>::from(time)).fetch_all(pool).await
-}
-
-fn is_complete<T: Listed>(rows: &[T], limit: Limit, next: &RawDay) -> bool {
-    let full = rows.last().filter(|_| rows.len() >= limit.rows());
-    full.is_some_and(|last| last.key().time > Timestamp::from(next.event_to))
+    let TimeKey { time, id } = cursor.unwrap_or(TimeKey::NEWEST);
+    sqlx::query_as(statement)
+        .bind(owner)
+        .bind(DateTime::<Utc>::from(time.floor(MINUTE)))
+        .bind(DateTime::<Utc>::from(time))
+        .bind(id)
+        .bind(limit.rows() as i64)
+        .fetch_all(pool)
+        .await
 }

@@ -17,22 +17,23 @@ pub(crate) mod statistics;
 use schemas::Timestamp;
 
 use crate::ApiError;
-use crate::pieces::Range;
-use crate::time::{MINUTE, TimeParam};
+use crate::pieces::{Grain, Range};
+use crate::time::TimeParam;
 
-/// The end of a range, which must lie on a boundary of its grain: rounding it silently would be a wrong answer.
-fn aligned(
-    name: &'static str,
-    end: Option<TimeParam>,
-    width: std::time::Duration,
-) -> Result<Option<Timestamp>, ApiError> {
+/// An end of a range, which must be the start of a minute, hour or day: to round it silently would be a wrong answer.
+fn aligned(name: &'static str, end: Option<TimeParam>, grain: Grain) -> Result<Option<Timestamp>, ApiError> {
     let Some(TimeParam(end)) = end else { return Ok(None) };
-    if end.floor(width) == end {
+    let before = end.floor(grain.width());
+    if before == end {
         return Ok(Some(end));
     }
-    let unit = if width == MINUTE { "minuto" } else { "intervalo de la granularidad" };
-    let (before, after) = (end.floor(width), end.floor(width).plus(width));
-    Err(ApiError::parameter(name, format!("debe caer en el inicio de un {unit}: use {before} o {after}")))
+    let unit = match grain {
+        Grain::Minute => "un minuto",
+        Grain::Hour => "una hora",
+        Grain::Day => "un día",
+    };
+    let after = before.plus(grain.width());
+    Err(ApiError::parameter(name, format!("debe ser el inicio de {unit}: use {before} o {after}")))
 }
 
 /// `[from, to)`, which must hold something.

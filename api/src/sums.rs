@@ -7,7 +7,7 @@ use serde::Serialize;
 use sinks::TENANT;
 use sqlx::postgres::types::PgInterval;
 use sqlx::{FromRow, PgPool};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use utoipa::ToSchema;
 
@@ -129,22 +129,28 @@ pub(crate) struct Totals {
 impl Sums {
     /// For the answer; `preferred` is the campaign's currency.
     pub(crate) fn totals(&self, preferred: Option<&str>) -> Totals {
-        let amounts: BTreeMap<&str, Decimal> =
-            self.currencies.iter().map(String::as_str).zip(self.amounts.iter().copied()).collect();
-        let default = Currency::Cop.code();
-        let first = amounts.keys().next().copied().filter(|_| !amounts.contains_key(default));
-        let currency = preferred.or(first).unwrap_or(default);
+        let by_currency = || self.currencies.iter().zip(self.amounts.iter().copied());
+        let currency = main_currency(preferred, [self]);
+        let amount = by_currency().find(|(code, _)| **code == currency).map_or(Decimal::ZERO, |(_, sum)| sum);
         Totals {
             impressions: self.impressions,
             clicks: self.clicks,
             conversions: self.conversions,
-            amount: Exact::amount(amounts.get(currency).copied().unwrap_or_default(), currency),
-            currency: currency.to_owned(),
+            amount: Exact::amount(amount, &currency),
+            amounts: by_currency().map(|(code, sum)| (code.clone(), Exact::amount(sum, code))).collect(),
             conversion_rate: Exact::percent(self.conversions, self.impressions),
             ctr: Exact::percent(self.clicks, self.impressions),
-            amounts: amounts.into_iter().map(|(code, sum)| (code.to_owned(), Exact::amount(sum, code))).collect(),
+            currency,
         }
     }
+}
+
+/// The currency of `valor_total_conversiones`: the campaign's, else COP if there is any, else the first.
+pub(crate) fn main_currency<'a>(preferred: Option<&str>, sums: impl IntoIterator<Item = &'a Sums>) -> String {
+    let cop = Currency::Cop.code();
+    let codes: BTreeSet<&str> = sums.into_iter().flat_map(|sum| sum.currencies.iter().map(String::as_str)).collect();
+    let first = codes.first().copied().filter(|_| !codes.contains(cop));
+    preferred.or(first).unwrap_or(cop).to_owned()
 }
 
 const CAMPAIGN_TOTALS: &str = "

@@ -2,7 +2,9 @@
 
 use axum::extract::{FromRequestParts, Path};
 use axum::http::request::Parts;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use std::collections::HashSet;
 
 use crate::ApiError;
 
@@ -22,9 +24,18 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
     }
 }
 
-/// A number in a path.
-#[derive(Debug)]
+/// A number in a path or a query.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(try_from = "String")]
 pub(crate) struct Number(pub(crate) i64);
+
+impl TryFrom<String> for Number {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse().map(Self).map_err(|_| "debe ser un número")
+    }
+}
 
 impl<S: Send + Sync> FromRequestParts<S> for Number {
     type Rejection = ApiError;
@@ -45,6 +56,10 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, ApiError> {
         let pairs = form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes());
+        let mut seen = HashSet::new();
+        if let Some((twice, _)) = pairs.clone().find(|(name, _)| !seen.insert(name.clone())) {
+            return Err(ApiError::parameter(twice.into_owned(), "aparece más de una vez"));
+        }
         let deserializer = serde_urlencoded::Deserializer::new(pairs);
         serde_path_to_error::deserialize(deserializer).map(Self).map_err(|error| {
             let name = error.path().to_string();

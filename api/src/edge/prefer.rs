@@ -6,11 +6,22 @@ use axum::http::{HeaderName, HeaderValue};
 use axum::response::Response;
 use std::convert::Infallible;
 use std::time::Duration;
+use utoipa::IntoParams;
 
 /// The longest wait that is granted, in seconds: beyond, proxies give up first.
 const WAIT_SECONDS_MAX: u64 = 30;
 const PREFER: HeaderName = HeaderName::from_static("prefer");
 const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
+
+/// The header as the OpenAPI document shows it.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "describes the header; Prefer reads it")]
+pub(crate) struct PreferHeader {
+    /// `wait=N`: answer when the command was dealt with, if that takes at most N seconds.
+    #[param(rename = "Prefer", example = "wait=5")]
+    prefer: Option<String>,
+}
 
 /// What the client prefers. Anything that is not understood is ignored, as the RFC demands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

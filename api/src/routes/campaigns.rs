@@ -13,11 +13,10 @@ use sqlx::FromRow;
 use std::sync::Arc;
 use utoipa::ToSchema;
 
-use crate::accept::{Accepted, accept};
+use crate::accept::{Answers, accept};
 use crate::amounts::Exact;
-use crate::edge::{CommandBody, Id, Prefer, Query};
+use crate::edge::{CommandBody, Id, Prefer, PreferHeader, Query};
 use crate::error::Problem;
-use crate::outcome::Outcome;
 use crate::page::{Cursor, PageParams, TimeKey, next_page};
 use crate::time::Time;
 use crate::{ApiError, ApiState};
@@ -52,16 +51,7 @@ pub(crate) struct CampaignBody {
 /// Creates a campaign. It is durable when this answers.
 #[utoipa::path(post, path = "/marketing-influencers/campañas", tag = "marketing-influencers",
     request_body = CampaignBody,
-    params(("Prefer" = Option<String>, Header, description = "wait=N: answer when it is created, within N seconds", example = "wait=5")),
-    responses(
-        (status = ACCEPTED, description = "Durable; Location says where its outcome is", body = Accepted<'static>),
-        (status = OK, description = "Dealt with (with Prefer: wait)", body = Outcome),
-        (status = CONFLICT, description = "The id is taken (with Prefer: wait)", body = Problem),
-        (status = PAYLOAD_TOO_LARGE, body = Problem),
-        (status = UNSUPPORTED_MEDIA_TYPE, body = Problem),
-        (status = UNPROCESSABLE_ENTITY, description = "Faulty; not recorded", body = Problem),
-        (status = SERVICE_UNAVAILABLE, description = "Try again after Retry-After", body = Problem),
-    ))]
+    params(PreferHeader), responses(Answers))]
 pub(crate) async fn create(
     State(state): State<Arc<ApiState>>,
     prefer: Prefer,

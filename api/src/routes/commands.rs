@@ -7,7 +7,7 @@ use serde::Deserialize;
 use std::sync::Arc;
 use utoipa::IntoParams;
 
-use crate::edge::{Id, Query};
+use crate::edge::{Id, Number, Query};
 use crate::error::Problem;
 use crate::outcome::{self, Outcome, Question};
 use crate::place::Place;
@@ -24,7 +24,8 @@ pub(crate) struct Params {
     #[param(value_type = Option<String>, example = "log-2/0:17:-1")]
     posicion: Option<Place>,
     /// The reject that it replays, as `Location` says.
-    rechazo: Option<i64>,
+    #[param(value_type = Option<i64>)]
+    rechazo: Option<Number>,
 }
 
 /// `comando`, which must be one that Alpes knows.
@@ -58,7 +59,7 @@ pub(crate) async fn outcome(
         id: &id,
         kind: params.comando.map(|Command(kind)| kind),
         place: params.posicion.as_ref(),
-        reject: params.rechazo,
+        reject: params.rechazo.map(|Number(reject)| reject),
     };
     let outcome = outcome::find(&state.pool, question).await?;
     outcome.map(Json).ok_or_else(|| ApiError::not_found("Comando no encontrado"))

@@ -12,11 +12,10 @@ use sqlx::{FromRow, PgPool};
 use std::sync::Arc;
 use utoipa::ToSchema;
 
-use crate::accept::{Accepted, accept};
+use crate::accept::{Answers, accept};
 use crate::amounts::Exact;
-use crate::edge::{CommandBody, Id, Prefer, Query};
+use crate::edge::{CommandBody, Id, Prefer, PreferHeader, Query};
 use crate::error::Problem;
-use crate::outcome::Outcome;
 use crate::page::{Cursor, PageParams, TimeKey, next_page};
 use crate::raw::{Listed, list_of, newest, one_of};
 use crate::sums::Subject;
@@ -60,16 +59,7 @@ pub(crate) struct ConversionBody {
 
 /// Records a conversion. It is durable when this answers.
 #[utoipa::path(post, path = "/tracking/conversiones", tag = "tracking", request_body = ConversionBody,
-    params(("Prefer" = Option<String>, Header, description = "wait=N: answer when it is counted, within N seconds", example = "wait=5")),
-    responses(
-        (status = ACCEPTED, description = "Durable; Location says where its outcome is", body = Accepted<'static>),
-        (status = OK, description = "Dealt with (with Prefer: wait)", body = Outcome),
-        (status = CONFLICT, description = "The id is taken (with Prefer: wait)", body = Problem),
-        (status = PAYLOAD_TOO_LARGE, body = Problem),
-        (status = UNSUPPORTED_MEDIA_TYPE, body = Problem),
-        (status = UNPROCESSABLE_ENTITY, description = "Faulty; not recorded", body = Problem),
-        (status = SERVICE_UNAVAILABLE, description = "Try again after Retry-After", body = Problem),
-    ))]
+    params(PreferHeader), responses(Answers))]
 pub(crate) async fn record(
     State(state): State<Arc<ApiState>>,
     prefer: Prefer,
@@ -138,9 +128,9 @@ impl Listed for Conversion {
     }
 }
 
-const ONE: &str = one_of!("r.kind, r.amount, r.currency", "conversions");
-const OF_CAMPAIGN: &str = list_of!("kind, amount, currency", "conversions", "campaign");
-const OF_INFLUENCER: &str = list_of!("kind, amount, currency", "conversions", "influencer");
+const ONE: &str = one_of!("conversions", "t.kind, t.amount, t.currency");
+const OF_CAMPAIGN: &str = list_of!("campaign", "conversions", "conversions", "t.kind, t.amount, t.currency");
+const OF_INFLUENCER: &str = list_of!("influencer", "conversions", "conversions", "t.kind, t.amount, t.currency");
 
 /// One conversion.
 #[utoipa::path(get, path = "/conversiones/{id}", tag = "consultas",

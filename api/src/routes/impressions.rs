@@ -10,10 +10,9 @@ use sqlx::{FromRow, PgPool};
 use std::sync::Arc;
 use utoipa::ToSchema;
 
-use crate::accept::{Accepted, accept};
-use crate::edge::{CommandBody, Id, Prefer, Query};
+use crate::accept::{Answers, accept};
+use crate::edge::{CommandBody, Id, Prefer, PreferHeader, Query};
 use crate::error::Problem;
-use crate::outcome::Outcome;
 use crate::page::{Cursor, PageParams, TimeKey, next_page};
 use crate::raw::{Listed, list_of, newest, one_of};
 use crate::sums::Subject;
@@ -51,16 +50,7 @@ pub(crate) struct ImpressionBody {
 
 /// Records an impression (or, with `tipo_evento` CLICK, a click). It is durable when this answers.
 #[utoipa::path(post, path = "/tracking/impresiones", tag = "tracking", request_body = ImpressionBody,
-    params(("Prefer" = Option<String>, Header, description = "wait=N: answer when it is counted, within N seconds", example = "wait=5")),
-    responses(
-        (status = ACCEPTED, description = "Durable; Location says where its outcome is", body = Accepted<'static>),
-        (status = OK, description = "Dealt with (with Prefer: wait)", body = Outcome),
-        (status = CONFLICT, description = "The id is taken (with Prefer: wait)", body = Problem),
-        (status = PAYLOAD_TOO_LARGE, body = Problem),
-        (status = UNSUPPORTED_MEDIA_TYPE, body = Problem),
-        (status = UNPROCESSABLE_ENTITY, description = "Faulty; not recorded", body = Problem),
-        (status = SERVICE_UNAVAILABLE, description = "Try again after Retry-After", body = Problem),
-    ))]
+    params(PreferHeader), responses(Answers))]
 pub(crate) async fn record(
     State(state): State<Arc<ApiState>>,
     prefer: Prefer,
@@ -108,9 +98,9 @@ impl Listed for Impression {
     }
 }
 
-const ONE: &str = one_of!("r.click", "impressions");
-const OF_CAMPAIGN: &str = list_of!("click", "impressions", "campaign");
-const OF_INFLUENCER: &str = list_of!("click", "impressions", "influencer");
+const ONE: &str = one_of!("impressions", "t.click");
+const OF_CAMPAIGN: &str = list_of!("campaign", "impressions + clicks", "impressions", "t.click");
+const OF_INFLUENCER: &str = list_of!("influencer", "impressions + clicks", "impressions", "t.click");
 
 /// One impression.
 #[utoipa::path(get, path = "/impresiones/{id}", tag = "consultas",

@@ -15,10 +15,9 @@ use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use crate::accept::{Accepted, Sound, append, judge};
-use crate::edge::{Number, OptionalBody, Prefer, Query};
+use crate::accept::{Answers, Sound, append, judge};
+use crate::edge::{Number, OptionalBody, Prefer, PreferHeader, Query};
 use crate::error::Problem;
-use crate::outcome::Outcome;
 use crate::page::{Cursor, Limit, next_page};
 use crate::place::Place;
 use crate::time::Time;
@@ -60,6 +59,7 @@ impl TryFrom<String> for KnownCode {
 
 /// `estado` of a reject.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(try_from = "String")]
 #[schema(as = EstadoRechazo)]
 enum RejectState {
     /// Not counted.
@@ -68,6 +68,18 @@ enum RejectState {
     /// A replay was counted, or turned out to be there already.
     #[serde(rename = "RESUELTO")]
     Resolved,
+}
+
+impl TryFrom<String> for RejectState {
+    type Error = &'static str;
+
+    fn try_from(name: String) -> Result<Self, Self::Error> {
+        match name.as_str() {
+            "PENDIENTE" => Ok(Self::Pending),
+            "RESUELTO" => Ok(Self::Resolved),
+            _ => Err("debe ser PENDIENTE o RESUELTO"),
+        }
+    }
 }
 
 /// A message that could not be counted.
@@ -247,18 +259,7 @@ pub(crate) async fn one(
 /// Tries a reject again, as it is or with a mended body. Trying twice changes nothing.
 #[utoipa::path(post, path = "/rechazos/{id}/reprocesar", tag = "rechazos",
     request_body(content = Option<serde_json::Value>, description = "The mended command; without a body, the stored one"),
-    params(
-        ("id" = i64, Path, description = "id of the reject", example = 17),
-        ("Prefer" = Option<String>, Header, description = "wait=N: answer when it is dealt with, within N seconds", example = "wait=5"),
-    ),
-    responses(
-        (status = ACCEPTED, description = "Durable; Location says where its outcome is", body = Accepted<'static>),
-        (status = OK, description = "Dealt with (with Prefer: wait)", body = Outcome),
-        (status = NOT_FOUND, body = Problem),
-        (status = CONFLICT, description = "The id is taken (with Prefer: wait)", body = Problem),
-        (status = UNPROCESSABLE_ENTITY, description = "Still faulty; not tried", body = Problem),
-        (status = SERVICE_UNAVAILABLE, description = "Try again after Retry-After", body = Problem),
-    ))]
+    params(("id" = i64, Path, description = "id of the reject", example = 17), PreferHeader), responses(Answers))]
 pub(crate) async fn replay(
     State(state): State<Arc<ApiState>>,
     Number(id): Number,

@@ -119,11 +119,13 @@ pub(crate) async fn of_campaign(
         }
         None => Vec::new(),
     };
+    // One currency for all points, or they could not be drawn as one line.
+    let currency = sums::main_currency(campaign.currency.as_deref(), buckets.iter().map(|bucket| &bucket.sums));
     let sums: HashMap<Timestamp, Sums> =
         buckets.into_iter().map(|bucket| (bucket.bucket.into(), bucket.sums)).collect();
     let point = |start: Timestamp| Point {
         start: start.into(),
-        totals: sums.get(&start).unwrap_or(&Sums::default()).totals(campaign.currency.as_deref()),
+        totals: sums.get(&start).unwrap_or(&Sums::default()).totals(Some(&currency)),
     };
     Ok(Json(Series {
         points: starts(range, grain).map(point).collect(),
@@ -137,9 +139,10 @@ pub(crate) async fn of_campaign(
 
 /// The range asked for, or the newest [`POINTS_DEFAULT`] points of it.
 fn range(params: &Params, now: Timestamp) -> Result<Range, ApiError> {
-    let width = params.granularidad.0.width();
-    let to = super::aligned("hasta", params.hasta, width)?.unwrap_or(now.floor(width).plus(width));
-    let from = super::aligned("desde", params.desde, width)?.unwrap_or(to.minus(width * POINTS_DEFAULT));
+    let Granularity(grain) = params.granularidad;
+    let width = grain.width();
+    let to = super::aligned("hasta", params.hasta, grain)?.unwrap_or(now.floor(width).plus(width));
+    let from = super::aligned("desde", params.desde, grain)?.unwrap_or(to.minus(width * POINTS_DEFAULT));
     let range = super::range(from, to)?;
     let points = (to.micros() - from.micros()) / width.as_micros() as i64;
     if points > POINTS_MAX {

@@ -10,7 +10,7 @@ use utoipa::{IntoParams, ToSchema};
 use crate::edge::{Id, Query};
 use crate::pieces::{Grain, split};
 use crate::sums::{self, Progress, Subject, Sums, Totals};
-use crate::time::{AFTER_ALL, MINUTE, Time, TimeParam};
+use crate::time::{AFTER_ALL, Time, TimeParam};
 use crate::{ApiError, ApiState};
 
 /// The range; without one, all time.
@@ -57,8 +57,8 @@ pub(crate) async fn of_campaign(
     Id(id): Id,
     Query(params): Query<Params>,
 ) -> Result<Json<Statistics>, ApiError> {
-    let from = super::aligned("desde", params.desde, MINUTE)?;
-    let to = super::aligned("hasta", params.hasta, MINUTE)?;
+    let from = super::aligned("desde", params.desde, Grain::Minute)?;
+    let to = super::aligned("hasta", params.hasta, Grain::Minute)?;
     let range = super::range(from.unwrap_or(Timestamp::EPOCH), to.unwrap_or(AFTER_ALL))?;
     let campaign = Subject::campaign(&state.pool, &id).await?;
     let sums = match campaign.number {

@@ -1,0 +1,16 @@
+//! The API over real PostgreSQL: every endpoint, every class of fault. Rows are written straight into the tables, so
+//! these tests know nothing of the lines.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that unwraps says what it expects")]
+
+mod support;
+mod world;
+
+mod batches;
+mod commands;
+mod documents;
+mod lists;
+mod queries;
+mod ranges;
+mod rejects;
+mod server;
