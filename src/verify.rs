@@ -70,7 +70,8 @@ pub async fn verify(options: &PgConnectOptions, mut done: impl FnMut(&Outcome)) 
         ("jit", "off"),
         ("statement_timeout", "0"),
     ];
-    let mut connection = options.clone().application_name("alpes verify").options(settings).connect().await?;
+    let options = options.clone().application_name("alpes verify").options(settings).disable_statement_logging();
+    let mut connection = options.connect().await?;
     let mut snapshot = connection.begin_with(SNAPSHOT).await?;
     let mut outcomes = Vec::new();
     for check in checks::all() {
@@ -105,7 +106,7 @@ impl Check {
              FROM ({}) p
              LEFT JOIN campaign_names c USING (campaign)
              LEFT JOIN influencer_names i ON i.influencer = p.influencer
-             WHERE p.same IS NOT TRUE ORDER BY key COLLATE \"C\" LIMIT {EXAMPLES_MAX}",
+             WHERE p.same IS NOT TRUE ORDER BY 1 LIMIT {EXAMPLES_MAX}",
             self.pairs
         );
         sqlx::query_as(AssertSqlSafe(select)).fetch_all(snapshot).await

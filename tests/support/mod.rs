@@ -24,9 +24,19 @@ struct Server {
 
 /// A fresh database with all tables, nothing in them.
 pub(crate) async fn database() -> PgConnectOptions {
+    copy_of(&template()).await
+}
+
+/// A copy of a database of this server that nobody is connected to.
+#[allow(dead_code)] // not every test copies
+pub(crate) async fn copy(options: &PgConnectOptions) -> PgConnectOptions {
+    copy_of(options.get_database().expect("it was made with a name")).await
+}
+
+async fn copy_of(database: &str) -> PgConnectOptions {
     let server = SERVER.get_or_init(Server::start).await;
     let number = DATABASES.fetch_add(1, Ordering::Relaxed);
-    server.create(&database_name(&number.to_string()), &template()).await
+    server.create(&database_name(&number.to_string()), database).await
 }
 
 fn template() -> String {

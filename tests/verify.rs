@@ -1,0 +1,210 @@
+//! `alpes verify` calls what is sound sound, and each comparison was seen to fail.
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use alpes::verify::{Outcome, verify};
+use bytes::Bytes;
+use pipeline::memory::MemorySource;
+use pipeline::run::run;
+use schemas::message::Origin;
+use schemas::wire::Privacy;
+use schemas::{Kind, Position, RawMessage, Timestamp};
+use sinks::line::LineSpec;
+use sinks::{Flow, Line, closer};
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{AssertSqlSafe, ConnectOptions};
+
+const GRACE: Duration = Duration::from_secs(600);
+
+fn message(offset: i64, payload: String, replay_of: Option<i64>) -> RawMessage {
+    let origin = Origin {
+        position: Position::offset(offset),
+        published_at: Timestamp::parse("2026-01-01T03:00:00Z").unwrap(),
+        assigned_id: None,
+        replay_of,
+        payload: Bytes::from(payload),
+    };
+    RawMessage { origin, kind: None }
+}
+
+/// Time passes up to 02:00.
+fn tick(offset: i64) -> RawMessage {
+    let mut tick = message(offset, String::new(), None);
+    tick.origin.published_at = Timestamp::parse("2026-01-01T02:00:00Z").unwrap();
+    tick.kind = Some(Kind::Tick);
+    tick
+}
+
+fn impression(id: u8, minute: u8, influencer: &str) -> String {
+    format!(
+        r#"{{"comando":"registrar-impresion","id":"imp-{id}","campaña_id":"cmp-{}","influencer_id":"{influencer}",
+            "tipo_evento":"{}","timestamp":"2026-01-01T00:{minute:02}:30Z"}}"#,
+        id % 2,
+        if id % 3 == 0 { "CLICK" } else { "IMPRESION" },
+    )
+}
+
+fn conversion(id: u8, minute: u8, amount: &str, currency: &str) -> String {
+    format!(
+        r#"{{"comando":"registrar-conversion","id":"con-{id}","campaña_id":"cmp-{}","influencer_id":"inf-1",
+            "valor":"{amount}","moneda":"{currency}","timestamp":"2026-01-01T00:{minute:02}:45Z"}}"#,
+        id % 2,
+    )
+}
+
+async fn run_line(options: &PgConnectOptions, flow: Flow, name: &str, messages: &[RawMessage]) {
+    let spec = LineSpec { flow, source: name, live: name.starts_with("log"), exclusive: false };
+    let line = Line::take(options, spec).await.unwrap();
+    let source = MemorySource::new(name, messages, line.position(), &[4]);
+    run(flow, source, line, Privacy::AsSent, |_| ()).await.unwrap();
+}
+
+/// A database in which everything has happened: duplicates, rejects, replays, closed windows, late events, campaigns.
+async fn sound() -> PgConnectOptions {
+    let options = support::database().await;
+    let mut messages: Vec<RawMessage> = (0..20u8)
+        .map(|i| impression(i % 16, i, if i % 4 == 0 { "" } else { "inf-1" }))
+        .chain((0..8u8).map(|i| conversion(i, i, "19.99", if i < 4 { "COP" } else { "USD" })))
+        .chain([conversion(50, 1, "-1", "COP"), conversion(51, 1, "1", "XXX"), "{".into()])
+        .enumerate()
+        .map(|(offset, payload)| message(offset as i64, payload, None))
+        .collect();
+    messages.push(tick(messages.len() as i64));
+    run_line(&options, Flow::Tracking, "log-0", &messages).await;
+    for partition in 1..4 {
+        run_line(&options, Flow::Tracking, &format!("log-{partition}"), &[tick(0)]).await;
+    }
+    close(&options).await;
+
+    let late = [
+        (impression(101, 3, "inf-2"), None),
+        (conversion(102, 3, "5.5", "EUR"), None),
+        (conversion(50, 1, "1", "COP"), Some(1)), // mended
+        (conversion(51, 1, "1", "YYY"), Some(2)), // not mended
+    ];
+    let late =
+        late.into_iter().enumerate().map(|(i, (payload, replay_of))| message(100 + i as i64, payload, replay_of));
+    run_line(&options, Flow::Tracking, "log-0", &late.collect::<Vec<_>>()).await;
+    run_line(&options, Flow::Tracking, "file-x", &[message(0, impression(200, 5, "inf-3"), None)]).await;
+    let campaigns = ["cmp-0", "0a0b0c0d-0000-4000-8000-000000000001"].into_iter().enumerate();
+    let campaigns =
+        campaigns.map(|(i, id)| message(i as i64, format!(r#"{{"comando":"crear-campaña","id":"{id}"}}"#), None));
+    run_line(&options, Flow::Campaigns, "log-4", &campaigns.collect::<Vec<_>>()).await;
+    options
+}
+
+async fn close(options: &PgConnectOptions) {
+    let mut connection = options.connect().await.unwrap();
+    while closer::close(&mut connection, GRACE).await.unwrap().1 {}
+}
+
+async fn outcomes(options: &PgConnectOptions) -> Vec<Outcome> {
+    verify(options, |_| ()).await.unwrap()
+}
+
+fn wrong(outcomes: &[Outcome]) -> BTreeSet<&'static str> {
+    outcomes.iter().filter(|outcome| outcome.different > 0).map(|outcome| outcome.name).collect()
+}
+
+#[tokio::test]
+async fn what_the_lines_wrote_is_sound() {
+    let outcomes = outcomes(&sound().await).await;
+    assert!(wrong(&outcomes).is_empty(), "{outcomes:#?}");
+    assert!(
+        outcomes.iter().all(|outcome| outcome.compared > 0),
+        "something was not there to be compared: {outcomes:#?}"
+    );
+}
+
+#[tokio::test]
+async fn an_empty_database_is_sound() {
+    assert!(wrong(&outcomes(&support::database().await).await).is_empty());
+}
+
+/// What is changed by hand, and which comparisons notice.
+const CHANGES: &[(&str, &[&str])] = &[
+    // A row in the middle: the ends of the day's span stay as they are.
+    ("DELETE FROM impressions WHERE id = 'imp-7'", &["windows", "campaign totals", "claims of raw rows"]),
+    (
+        "INSERT INTO impressions SELECT * FROM impressions WHERE id = 'imp-7'",
+        &["windows", "campaign totals", "claims of raw rows", "ids of raw rows"],
+    ),
+    ("UPDATE impressions SET click = NOT click WHERE id = 'imp-7'", &["windows", "campaign totals"]),
+    ("UPDATE conversions SET amount = amount + 0.01 WHERE id = 'con-3'", &["window amounts", "campaign total amounts"]),
+    (
+        "UPDATE windows SET clicks = clicks + 1 WHERE start = '2026-01-01T00:07:00Z'",
+        &["windows", "campaign totals of windows", "roll-ups"],
+    ),
+    ("INSERT INTO windows VALUES (1, '2026-01-01T05:00:00Z', 1, 0, 0, 0)", &["windows"]),
+    (
+        "UPDATE window_amounts SET amount = 0 WHERE start = '2026-01-01T00:02:00Z'",
+        &["window amounts", "campaign total amounts of windows", "roll-up amounts"],
+    ),
+    ("DELETE FROM window_amounts", &["window amounts", "campaign total amounts of windows", "roll-up amounts"]),
+    (
+        "UPDATE campaign_totals SET impressions = impressions - 1 WHERE campaign = 1 AND line = 1",
+        &["campaign totals", "campaign totals of windows"],
+    ),
+    ("DELETE FROM campaign_total_amounts", &["campaign total amounts", "campaign total amounts of windows"]),
+    ("DELETE FROM rollups WHERE grain = 'd' AND influencer = -1", &["roll-ups"]),
+    ("UPDATE rollups SET conversions = conversions + 1 WHERE grain = 't'", &["roll-ups"]),
+    ("UPDATE rollups SET start = start + interval '1 hour' WHERE grain = 'h'", &["roll-ups"]),
+    ("UPDATE rollup_amounts SET amount = amount * 2 WHERE grain = 'h' AND currency = 'USD'", &["roll-up amounts"]),
+    ("UPDATE facts SET closed_through = '2026-01-01T00:05:00Z'", &["roll-ups", "roll-up amounts"]),
+    ("DELETE FROM claims WHERE kind = 2 AND entry = 24", &["claims of raw rows", "lines: accepted"]),
+    ("UPDATE claims SET day = day + 1 WHERE entry = 3", &["claims of raw rows"]),
+    ("UPDATE lines SET duplicates = duplicates + 1 WHERE source = 'log-0'", &["lines: messages"]),
+    ("UPDATE lines SET accepted = accepted - 1, messages = messages - 1 WHERE source = 'file-x'", &["lines: accepted"]),
+    ("UPDATE lines SET entry = entry - 2 WHERE source = 'log-0'", &["lines: positions"]),
+    ("DELETE FROM rejects WHERE code = 'malformado'", &["rejects"]),
+    (
+        "INSERT INTO rejects (tenant, line, ledger, entry, index, code, detail, faults, published_at, payload)
+      VALUES (1, 2, 0, 0, -1, 'futuro', '', '[]', now(), '')",
+        &["rejects"],
+    ),
+    ("UPDATE rejects SET replays = 0, resolved_at = NULL", &["rejects"]),
+    ("UPDATE windows SET revision = 9 WHERE start = '2026-01-01T00:07:00Z'", &["windows: revisions"]),
+    ("UPDATE windows SET revision = 0", &["windows: revisions"]),
+    ("UPDATE late_events SET event_time = event_time + interval '1 second'", &["late events"]),
+    ("UPDATE late_events SET entry = entry + 1000", &["late events"]),
+    ("INSERT INTO late_events SELECT * FROM late_events LIMIT 1", &["late events"]),
+    ("UPDATE raw_days SET event_to = event_to - interval '1 minute'", &["days of raw rows"]),
+    ("DELETE FROM raw_days", &["days of raw rows"]),
+    ("DELETE FROM influencer_names WHERE name = 'inf-2'", &["names"]),
+    (
+        "UPDATE campaigns SET id = 'cmp-9' WHERE id = 'cmp-0'",
+        &["campaigns: names", "campaigns: announced", "campaigns: claims"],
+    ),
+    ("DELETE FROM outbox WHERE key = 'cmp-0'", &["campaigns: announced"]),
+    ("UPDATE outbox SET payload = '\\x00'", &["campaigns: announced"]),
+    (
+        "INSERT INTO outbox (tenant, topic, key, event_id, payload)
+         SELECT tenant, topic, key, gen_random_uuid(), payload FROM outbox",
+        &["campaigns: announced"],
+    ),
+    ("DELETE FROM campaigns WHERE id = 'cmp-0'", &["campaigns: claims", "campaigns: announced"]),
+];
+
+#[tokio::test]
+async fn every_comparison_notices() {
+    let mut seen = BTreeSet::new();
+    let sound = sound().await;
+    for (change, noticed_by) in CHANGES {
+        let options = support::copy(&sound).await;
+        let mut connection = options.connect().await.unwrap();
+        let changed = sqlx::raw_sql(AssertSqlSafe(*change)).execute(&mut connection).await.unwrap();
+        assert!(changed.rows_affected() > 0, "nothing changed: {change}");
+        let outcomes = outcomes(&options).await;
+        let wrong = wrong(&outcomes);
+        assert!(noticed_by.iter().all(|name| wrong.contains(name)), "{change}: only {wrong:?}");
+        for outcome in outcomes.iter().filter(|outcome| outcome.different > 0) {
+            assert_eq!(outcome.examples.len() as i64, outcome.different.min(alpes::verify::EXAMPLES_MAX));
+        }
+        seen.extend(wrong);
+    }
+    let all: BTreeSet<_> = outcomes(&sound).await.iter().map(|outcome| outcome.name).collect();
+    assert_eq!(seen, all, "a comparison that was never seen to fail proves nothing");
+}
