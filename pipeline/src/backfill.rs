@@ -8,8 +8,9 @@ use sqlx::postgres::PgConnectOptions;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use tokio::task::JoinSet;
 
-use crate::file::{FileSource, LineFilter, ReadProgress, digest, source_name};
+use crate::file::{FileSource, FileSpec, ReadProgress, Route, digest, source_name};
 use crate::run::run;
 use crate::{LineError, SourceError};
 
@@ -47,7 +48,11 @@ pub struct Summary {
     pub was_finished: bool,
 }
 
-/// Reads `path` through the campaigns line and the tracking line. A finished file is left alone.
+/// Partitions that a file is dealt out to for tracking, each with a line of its own. Stored with the file's lines: a
+/// file that was begun with another number is dealt out to that many.
+const PARTITIONS: usize = 2;
+
+/// Reads `path` through the campaigns line and the tracking lines. A finished file is left alone.
 pub async fn backfill(
     options: &PgConnectOptions,
     path: &Path,
@@ -59,47 +64,76 @@ pub async fn backfill(
     let digest = tokio::task::spawn_blocking(move || digest(&for_digest)).await.map_err(|_| SourceError::Ended)?;
     let digest = digest.map_err(SourceError::from)?;
     let mut connection = session::connect(options, "backfill").await?;
-    let file = files::register(&mut connection, &digest, &path.to_string_lossy(), bytes).await?;
+    let file = files::register(&mut connection, &digest, &path.to_string_lossy(), bytes, PARTITIONS).await?;
     if file.finished_at.is_none() {
-        let flow = |flow, wanted, progress| {
-            let (digest, published_at) = (digest.clone(), file.started_at);
-            async move {
-                let name = source_name(&digest);
-                let line = Line::take(options, LineSpec { flow, source: &name, live: false, exclusive: true }).await?;
-                let Progress { read, committed } = progress;
-                let source = FileSource::open(path, &digest, line.position(), published_at, wanted, read)?;
-                run(flow, source, line, privacy, move |span| {
-                    committed.fetch_add(span.messages, Ordering::Relaxed);
-                })
-                .await
-            }
-        };
+        let spec = |route| FileSpec { path, digest: &digest, published_at: file.started_at, route };
         tokio::try_join!(
-            flow(Flow::Campaigns, MAY_BE_CAMPAIGN, Progress::default()),
-            flow(Flow::Tracking, |_| true, progress)
+            read(options, Flow::Campaigns, spec(CAMPAIGNS), 1, privacy, Progress::default()),
+            read(options, Flow::Tracking, spec(TRACKING), file.partitions, privacy, progress)
         )?;
         files::finish(&mut connection, &digest).await?;
     }
-    let summary = summary(&mut connection, &source_name(&digest)).await?;
+    let summary = summary(&mut connection, &digest).await?;
     Ok(Summary { was_finished: file.finished_at.is_some(), ..summary })
+}
+
+/// Takes the file's lines of one flow and runs them side by side to the end of the file.
+async fn read(
+    options: &PgConnectOptions,
+    flow: Flow,
+    spec: FileSpec<'_>,
+    partitions: usize,
+    privacy: Privacy,
+    progress: Progress,
+) -> Result<(), LineError> {
+    let mut lines = Vec::new();
+    for partition in 0..partitions {
+        let name = source_name(spec.digest, partition);
+        lines.push(Line::take(options, LineSpec { flow, source: &name, live: false, exclusive: true }).await?);
+    }
+    let positions: Vec<_> = lines.iter().map(Line::position).collect();
+    let sources = FileSource::open(&spec, &positions, progress.read)?;
+    let mut running = JoinSet::new();
+    for (source, line) in sources.into_iter().zip(lines) {
+        let committed = progress.committed.clone();
+        running.spawn(run(flow, source, line, privacy, move |span| {
+            committed.fetch_add(span.messages, Ordering::Relaxed);
+        }));
+    }
+    while let Some(ended) = running.join_next().await {
+        ended.map_err(|_| SourceError::Ended)??;
+    }
+    Ok(())
 }
 
 /// Whether a line may hold a campaign command: a glance that spares reading a million impressions twice. A name with
 /// JSON escapes in it may hide from the glance, so lines with a backslash are looked at properly.
-const MAY_BE_CAMPAIGN: LineFilter = |line| {
-    memmem::find(line, b"crear-campa").is_some()
+const CAMPAIGNS: Route = |line, _| {
+    let may_be = memmem::find(line, b"crear-campa").is_some()
         || memmem::find(line, b"definir-comisiones").is_some()
-        || memchr::memchr(b'\\', line).is_some()
+        || memchr::memchr(b'\\', line).is_some();
+    may_be.then_some(0)
 };
 
-async fn summary(connection: &mut sqlx::PgConnection, source: &str) -> Result<Summary, LineError> {
+/// By campaign and influencer, so that a window is written by one line. A glance again: a line that is written in an
+/// unusual way goes elsewhere, which costs some waiting and nothing else, for claims are exact across lines.
+const TRACKING: Route = |line, partitions| {
+    let mut hash = blake3::Hasher::new();
+    for key in [&b"\"campa\xc3\xb1a_id\":\""[..], &b"\"influencer_id\":\""[..]] {
+        let value = memmem::find(line, key).map_or(&b""[..], |at| &line[at + key.len()..]);
+        hash.update(&value[..memchr::memchr(b'"', value).unwrap_or(0)]);
+    }
+    Some(usize::from(hash.finalize().as_bytes()[0]) % partitions)
+};
+
+async fn summary(connection: &mut sqlx::PgConnection, digest: &str) -> Result<Summary, LineError> {
     let row: (i64, i64, i64, i64) = sqlx::query_as(
-        "SELECT coalesce(max(messages) FILTER (WHERE flow = 'tracking'), 0),
+        "SELECT coalesce(sum(messages) FILTER (WHERE flow = 'tracking'), 0)::bigint,
                 coalesce(sum(accepted), 0)::bigint, coalesce(sum(duplicates), 0)::bigint,
                 coalesce(sum(rejected), 0)::bigint
-         FROM lines WHERE source = $1",
+         FROM lines WHERE source LIKE 'file-' || $1 || '-%'",
     )
-    .bind(source)
+    .bind(digest)
     .fetch_one(connection)
     .await?;
     Ok(Summary {

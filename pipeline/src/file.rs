@@ -1,4 +1,6 @@
 //! A file as a source: NDJSON, plain or compressed, each line a message whose position is its offset.
+//!
+//! One thread reads the file and deals its lines out to several partitions, so that several lines write at once.
 
 use bytes::Bytes;
 use operators::Batch;
@@ -18,14 +20,28 @@ use crate::{Source, SourceError};
 /// Bytes read from the disk at once.
 const READ_BYTES: usize = 1024 * 1024;
 
-/// Which lines of a file a flow wants to see; the others are passed over, and are part of no batch.
-pub type LineFilter = fn(&[u8]) -> bool;
+/// Deals a line out to one of a number of partitions, or to none: then it is passed over. It must depend on nothing
+/// but the line's bytes, or a file taken up again would be dealt out differently.
+pub type Route = fn(line: &[u8], partitions: usize) -> Option<usize>;
 
-/// A file being read by a thread of its own.
+/// One partition of a file that is being read.
 #[derive(Debug)]
 pub struct FileSource {
     name: String,
     batches: mpsc::Receiver<io::Result<Batch<RawMessage>>>,
+}
+
+/// A file to read, and how.
+#[derive(Debug, Clone)]
+pub struct FileSpec<'a> {
+    /// Where it is.
+    pub path: &'a Path,
+    /// By what it is known: see [`digest`].
+    pub digest: &'a str,
+    /// When all its lines count as published.
+    pub published_at: Timestamp,
+    /// How its lines are dealt out.
+    pub route: Route,
 }
 
 /// How far a file has been read, in bytes as they lie on the disk.
@@ -39,33 +55,25 @@ impl ReadProgress {
     }
 }
 
-/// The name of a file as a source, by the digest of its bytes on the disk.
-pub fn source_name(digest: &str) -> String {
-    format!("file-{digest}")
+/// The name of a file's partition as a source.
+pub fn source_name(digest: &str, partition: usize) -> String {
+    format!("file-{digest}-{partition}")
 }
 
 impl FileSource {
-    /// Reads `path` from after `position` on; all its lines count as published at `published_at`.
-    pub fn open(
-        path: &Path,
-        digest: &str,
-        position: Position,
-        published_at: Timestamp,
-        wanted: LineFilter,
-        progress: ReadProgress,
-    ) -> Result<Self, SourceError> {
-        let lines = Lines::open(path, position, progress)?;
-        let (sender, batches) = mpsc::channel(1);
-        std::thread::Builder::new().name("file reader".into()).spawn(move || {
-            let mut reader = BatchReader { lines, after: position, published_at, wanted };
-            while let Some(batch) = reader.next_batch().transpose() {
-                let failed = batch.is_err();
-                if sender.blocking_send(batch).is_err() || failed {
-                    return;
-                }
-            }
-        })?;
-        Ok(Self { name: source_name(digest), batches })
+    /// Reads the file, each partition from after its position on.
+    pub fn open(spec: &FileSpec<'_>, after: &[Position], progress: ReadProgress) -> Result<Vec<Self>, SourceError> {
+        let first = after.iter().min().copied().unwrap_or(Position::START);
+        let lines = Lines::open(spec.path, first, progress)?;
+        let (mut decks, mut sources) = (Vec::new(), Vec::new());
+        for (partition, after) in after.iter().enumerate() {
+            let (sender, batches) = mpsc::channel(1);
+            decks.push(Deck::new(*after, spec.published_at, sender));
+            sources.push(Self { name: source_name(spec.digest, partition), batches });
+        }
+        let route = spec.route;
+        std::thread::Builder::new().name("file reader".into()).spawn(move || deal(lines, route, decks))?;
+        Ok(sources)
     }
 }
 
@@ -85,33 +93,71 @@ impl Source for FileSource {
     }
 }
 
-/// Gathers lines into batches.
-struct BatchReader {
-    lines: Lines,
-    after: Position,
-    published_at: Timestamp,
-    wanted: LineFilter,
+/// Reads all lines and deals them out. Stops early when nobody listens any more.
+fn deal(mut lines: Lines, route: Route, mut decks: Vec<Deck>) {
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        let offset = match lines.next(&mut line) {
+            Ok(Some(offset)) => offset,
+            Ok(None) => break,
+            // One partition that hears of it is enough to stop the whole backfill.
+            Err(error) => return drop(decks.swap_remove(0).sender.blocking_send(Err(error))),
+        };
+        if line.iter().all(u8::is_ascii_whitespace) {
+            continue;
+        }
+        let Some(partition) = route(&line, decks.len()) else { continue };
+        if decks[partition].push(offset, &line).is_err() {
+            return;
+        }
+    }
+    for deck in &mut decks {
+        // Whoever has stopped listening will read these lines again.
+        let _ = deck.send();
+    }
 }
 
-impl BatchReader {
-    /// The next batch; none at the end of the file. All lines of a batch share one buffer.
-    fn next_batch(&mut self) -> io::Result<Option<Batch<RawMessage>>> {
-        let mut buffer = Vec::new();
-        let mut found: Vec<(Position, Range<usize>)> = Vec::new();
-        while found.len() < BATCH_MESSAGES_MAX && buffer.len() < BATCH_BYTES_MAX {
-            let start = buffer.len();
-            let Some(offset) = self.lines.next(&mut buffer)? else { break };
-            let line = &buffer[start..];
-            if line.iter().all(u8::is_ascii_whitespace) || !(self.wanted)(line) {
-                buffer.truncate(start);
-            } else {
-                found.push((Position::offset(offset as i64), start..buffer.len()));
-            }
+/// The partition has stopped listening.
+struct Gone;
+
+/// Gathers the lines of one partition into batches. All lines of a batch share one buffer.
+struct Deck {
+    after: Position,
+    published_at: Timestamp,
+    sender: mpsc::Sender<io::Result<Batch<RawMessage>>>,
+    buffer: Vec<u8>,
+    found: Vec<(Position, Range<usize>)>,
+}
+
+impl Deck {
+    const fn new(
+        after: Position,
+        published_at: Timestamp,
+        sender: mpsc::Sender<io::Result<Batch<RawMessage>>>,
+    ) -> Self {
+        Self { after, published_at, sender, buffer: Vec::new(), found: Vec::new() }
+    }
+
+    fn push(&mut self, offset: u64, line: &[u8]) -> Result<(), Gone> {
+        let position = Position::offset(offset as i64);
+        if position <= self.after {
+            return Ok(());
         }
-        let Some((through, _)) = found.last() else { return Ok(None) };
-        let span = Span { after: self.after, through: *through, messages: found.len() as u64 };
+        let start = self.buffer.len();
+        self.buffer.extend_from_slice(line);
+        self.found.push((position, start..self.buffer.len()));
+        if self.found.len() < BATCH_MESSAGES_MAX && self.buffer.len() < BATCH_BYTES_MAX {
+            return Ok(());
+        }
+        self.send()
+    }
+
+    fn send(&mut self) -> Result<(), Gone> {
+        let Some((through, _)) = self.found.last() else { return Ok(()) };
+        let span = Span { after: self.after, through: *through, messages: self.found.len() as u64 };
         self.after = *through;
-        let buffer = Bytes::from(buffer);
+        let buffer = Bytes::from(std::mem::take(&mut self.buffer));
         let message = |(position, range)| RawMessage {
             origin: Origin {
                 position,
@@ -122,7 +168,8 @@ impl BatchReader {
             },
             kind: None,
         };
-        Ok(Some(Batch::new(found.into_iter().map(message).collect(), span)))
+        let batch = Batch::new(std::mem::take(&mut self.found).into_iter().map(message).collect(), span);
+        self.sender.blocking_send(Ok(batch)).map_err(|_| Gone)
     }
 }
 
@@ -219,15 +266,18 @@ mod tests {
     use std::io::Write;
 
     fn read_all(path: &Path, position: Position) -> Vec<(i64, String)> {
-        let lines = Lines::open(path, position, ReadProgress::default()).unwrap();
-        let mut reader = BatchReader { lines, after: position, published_at: Timestamp::EPOCH, wanted: |_| true };
+        let route: Route = |line, partitions| Some(line.len() % partitions);
+        let spec = FileSpec { path, digest: "x", published_at: Timestamp::EPOCH, route };
         let mut found = Vec::new();
-        while let Some(batch) = reader.next_batch().unwrap() {
-            for message in batch.items {
-                let text = String::from_utf8_lossy(&message.origin.payload).into_owned();
-                found.push((message.origin.position.entry, text));
+        for mut source in FileSource::open(&spec, &[position; 2], ReadProgress::default()).unwrap() {
+            while let Some(batch) = source.batches.blocking_recv() {
+                for message in batch.unwrap().items {
+                    let text = String::from_utf8_lossy(&message.origin.payload).into_owned();
+                    found.push((message.origin.position.entry, text));
+                }
             }
         }
+        found.sort();
         found
     }
 

@@ -71,6 +71,7 @@ CREATE TABLE files (
     digest      text        PRIMARY KEY,       -- BLAKE3 of the bytes on disk
     name        text        NOT NULL,
     bytes       bigint      NOT NULL,
+    partitions  integer     NOT NULL,          -- how many lines read it at once
     started_at  timestamptz NOT NULL DEFAULT now(),  -- the publish time of all its lines
     finished_at timestamptz
 );

@@ -9,6 +9,8 @@ use sqlx::PgConnection;
 pub struct FileRecord {
     /// When it was first started: the publish time of all its lines.
     pub started_at: Timestamp,
+    /// How many partitions its lines are dealt out to; as it was begun.
+    pub partitions: usize,
     /// When it was read to the end.
     pub finished_at: Option<Timestamp>,
 }
@@ -19,19 +21,23 @@ pub async fn register(
     digest: &str,
     name: &str,
     bytes: u64,
+    partitions: usize,
 ) -> Result<FileRecord, sqlx::Error> {
-    sqlx::query("INSERT INTO files (digest, name, bytes) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING")
+    let insert = "INSERT INTO files (digest, name, bytes, partitions) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING";
+    sqlx::query(insert)
         .bind(digest)
         .bind(name)
         .bind(bytes as i64)
+        .bind(partitions as i32)
         .execute(&mut *connection)
         .await?;
-    let (started_at, finished_at): (DateTime<Utc>, Option<DateTime<Utc>>) =
-        sqlx::query_as("SELECT started_at, finished_at FROM files WHERE digest = $1")
+    let (started_at, partitions, finished_at): (DateTime<Utc>, i32, Option<DateTime<Utc>>) =
+        sqlx::query_as("SELECT started_at, partitions, finished_at FROM files WHERE digest = $1")
             .bind(digest)
             .fetch_one(connection)
             .await?;
-    Ok(FileRecord { started_at: started_at.into(), finished_at: finished_at.map(Into::into) })
+    let partitions = partitions as usize;
+    Ok(FileRecord { started_at: started_at.into(), partitions, finished_at: finished_at.map(Into::into) })
 }
 
 /// Notes that every line of the file has been committed.
