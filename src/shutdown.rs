@@ -38,6 +38,11 @@ impl Shutdown {
         let _ = wish.wait_for(|stop| *stop).await;
     }
 
+    /// The wish itself, for parts that wait for other things, too.
+    pub fn watch(&self) -> watch::Receiver<bool> {
+        self.wish.clone()
+    }
+
     /// Whether it is time to stop, for loops that never wait.
     pub fn is_requested(&self) -> bool {
         *self.wish.borrow()

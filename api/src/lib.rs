@@ -23,6 +23,6 @@ mod sums;
 mod time;
 
 pub use error::ApiError;
-pub use router::{commands_router, queries_router};
+pub use router::{commands_router, queries_router, status_router};
 pub use server::serve;
 pub use state::{ApiState, read_pool};

@@ -33,6 +33,11 @@ pub fn queries_router(state: Arc<ApiState>) -> Router {
     finish(base().merge(queries()), state)
 }
 
+/// A role without an API of its own: health and metrics.
+pub fn status_router(state: Arc<ApiState>) -> Router {
+    finish(base(), state)
+}
+
 /// Health and metrics, on every port.
 fn base() -> Routes {
     OpenApiRouter::with_openapi(Document::openapi())

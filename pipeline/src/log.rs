@@ -156,12 +156,12 @@ impl Source for LogSource {
 pub fn follow_appends(options: PgConnectOptions) -> watch::Receiver<u64> {
     let (count, appended) = watch::channel(0);
     tokio::spawn(async move {
-        loop {
-            if let Err(error) = listen(&options, &count).await {
-                tracing::warn!(%error, "not listening for appends; readers poll meanwhile");
-            }
-            if count.is_closed() {
-                return;
+        while !count.is_closed() {
+            match listen(&options, &count).await {
+                // Nobody reads any more: the process is going down, perhaps with its database.
+                _ if count.is_closed() => return,
+                Ok(()) => {}
+                Err(error) => tracing::warn!(%error, "not listening for appends; readers poll meanwhile"),
             }
             tokio::time::sleep(POLL).await;
         }

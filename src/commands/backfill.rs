@@ -85,7 +85,9 @@ fn report(as_json: bool, path: &Path, summary: &Summary, committed: u64, elapsed
         let seconds = format!("{}.{:03}", elapsed.as_secs(), elapsed.subsec_millis());
         console::line(format!("{path}: {committed} lines in {seconds} s ({rate}/s)"));
     }
-    console::line(format!("  {accepted} accepted, {duplicates} duplicates, {rejected} rejected, of {lines} lines in all"));
+    console::line(format!(
+        "  {accepted} accepted, {duplicates} duplicates, {rejected} rejected, of {lines} lines in all"
+    ));
 }
 
 /// Whole events per second.

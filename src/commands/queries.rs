@@ -1,9 +1,9 @@
-//! `alpes queries`: queries over HTTP, and nothing else.
+//! `alpes queries`: queries alone, on the port for queries.
 
 use super::CommandError;
-use crate::cluster::Cluster;
 use crate::config::Settings;
 use crate::listen;
+use crate::process::Process;
 use crate::shutdown::Shutdown;
 
 /// Arguments of `alpes queries`.
@@ -12,11 +12,9 @@ pub struct Args {}
 
 /// Runs until it is asked to stop.
 pub async fn run(_args: Args, settings: Settings) -> Result<(), CommandError> {
-    settings.require_postgres_log()?;
     let shutdown = Shutdown::on_signals()?;
-    let _listener = listen::bind("ALPES_QUERIES", &settings.queries).await?;
-    let cluster = Cluster::join(&settings.cluster()).await?;
-    shutdown.requested().await;
-    cluster.leave().await?;
-    Ok(())
+    let listener = listen::bind("ALPES_QUERIES", &settings.queries).await?;
+    let mut process = Process::start(&settings, shutdown).await?;
+    process.serve(listener, api::queries_router(process.state()));
+    process.run().await
 }

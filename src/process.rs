@@ -1,0 +1,99 @@
+//! A long-running process: its PostgreSQL, its log, its parts, and their orderly end.
+
+use std::sync::Arc;
+
+use api::ApiState;
+use axum::Router;
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
+use pipeline::run::LineContext;
+use pipeline::ticker::{self, TickerSettings};
+use pipeline::{log, supervisor};
+use sinks::{LogWriter, PostgresLog};
+use sqlx::postgres::PgConnectOptions;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+
+use crate::cluster::Cluster;
+use crate::commands::CommandError;
+use crate::config::Settings;
+use crate::shutdown::Shutdown;
+
+/// Upper bounds in seconds of the buckets of every duration: from a cached read to an outage.
+const SECONDS_BUCKETS: [f64; 14] =
+    [0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+/// Upper bounds of the buckets of batch sizes.
+const MESSAGES_BUCKETS: [f64; 8] = [1.0, 10.0, 100.0, 1_000.0, 5_000.0, 10_000.0, 25_000.0, 50_000.0];
+
+/// What the roles of one process share.
+#[derive(Debug)]
+pub struct Process {
+    cluster: Cluster,
+    options: PgConnectOptions,
+    log: LogWriter,
+    state: Arc<ApiState>,
+    shutdown: Shutdown,
+    parts: JoinSet<Result<(), CommandError>>,
+}
+
+impl Process {
+    /// Joins the cluster, brings the schema up to date and opens the log.
+    pub async fn start(settings: &Settings, shutdown: Shutdown) -> Result<Self, CommandError> {
+        settings.require_postgres_log()?;
+        let metrics = PrometheusBuilder::new()
+            .set_buckets_for_metric(Matcher::Suffix("_seconds".into()), &SECONDS_BUCKETS)?
+            .set_buckets_for_metric(Matcher::Suffix("_messages".into()), &MESSAGES_BUCKETS)?
+            .install_recorder()?;
+        let cluster = Cluster::join(&settings.cluster()).await?;
+        let options = cluster.connect_options();
+        sinks::migrate(&options).await?;
+        let log = LogWriter::start(PostgresLog::new(options.clone()));
+        let state = ApiState::new(log.clone(), api::read_pool(&options), metrics);
+        Ok(Self { cluster, options, log, state, shutdown, parts: JoinSet::new() })
+    }
+
+    /// What a router answers from.
+    pub fn state(&self) -> Arc<ApiState> {
+        self.state.clone()
+    }
+
+    /// Serves `router` until the process stops.
+    pub fn serve(&mut self, listener: TcpListener, router: Router) {
+        let shutdown = self.shutdown.clone();
+        self.parts.spawn(async move {
+            api::serve(listener, router, async { shutdown.requested().await }).await;
+            Ok(())
+        });
+    }
+
+    /// Runs the lines over the log, and the closer.
+    pub fn run_dataflows(&mut self, settings: &Settings) {
+        let context = LineContext {
+            options: self.options.clone(),
+            privacy: settings.privacy.into(),
+            appended: log::follow_appends(self.options.clone()),
+            shutdown: self.shutdown.watch(),
+        };
+        self.parts.spawn(async move { Ok(supervisor::run_lines(context).await?) });
+        let ticks = TickerSettings { grace: settings.grace, retention_days: settings.log_retention_days.into() };
+        let (options, log, shutdown) = (self.options.clone(), self.log.clone(), self.shutdown.watch());
+        self.parts.spawn(async move {
+            ticker::run(options, log, ticks, shutdown).await;
+            Ok(())
+        });
+    }
+
+    /// Runs until the process is asked to stop and all parts have finished their work; then leaves the cluster.
+    pub async fn run(mut self) -> Result<(), CommandError> {
+        let mut outcome = Ok(());
+        while let Some(ended) = self.parts.join_next().await {
+            outcome = outcome.and(ended.map_err(CommandError::from).and_then(|outcome| outcome));
+            // A part that ends before its time takes the process along: half a process would look alive.
+            if outcome.is_err() && !self.shutdown.is_requested() {
+                break;
+            }
+        }
+        self.parts.shutdown().await;
+        self.cluster.leave().await?;
+        outcome
+    }
+}
