@@ -50,7 +50,7 @@ pub struct Summary {
 
 /// Partitions that a file is dealt out to for tracking, each with a line of its own. Stored with the file's lines: a
 /// file that was begun with another number is dealt out to that many.
-const PARTITIONS: usize = 2;
+const PARTITIONS: usize = 3;
 
 /// Reads `path` through the campaigns line and the tracking lines. A finished file is left alone.
 pub async fn backfill(

@@ -9,9 +9,9 @@ use tokio_stream::wrappers::ReceiverStream;
 use crate::{LineError, SourceError};
 
 /// Messages in one batch: what one transaction can take at full speed without holding its locks for long.
-pub const BATCH_MESSAGES_MAX: usize = 25_000;
+pub const BATCH_MESSAGES_MAX: usize = 16_000;
 /// Bytes of payload in one batch; up to four batches are in memory at once per line.
-pub const BATCH_BYTES_MAX: usize = 12 * 1024 * 1024;
+pub const BATCH_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Decoded batches that wait while one commits.
 const BATCHES_AHEAD: usize = 1;
 

@@ -20,15 +20,40 @@ const ROW_BYTES: usize = 110;
 
 /// Inserts what is new, in the order given (sorted by key, as every line does), and returns what was held.
 ///
-/// It looks first and inserts then, which costs a third of what `ON CONFLICT` does. Should another line claim one of the
-/// keys in between, the unique index refuses the insert, and the epoch is run again: then it sees the other's claim.
+/// Only keys that this line may have claimed before are looked up first. Should another line, or this one in an earlier
+/// life, hold one of the rest, the unique index refuses them, and all are looked up. Should another line claim one
+/// between the look and the insert, the epoch is run again, and then it sees the other's claim.
 pub(crate) async fn insert(writer: &mut Writer<'_>, wanted: &[Claim]) -> Result<HeldClaim, SinkError> {
     if wanted.is_empty() {
         return Ok(HeldClaim::new());
     }
-    let held = held(writer, wanted).await?;
-    let mut rows = CopyRows::new((wanted.len() - held.len()) * ROW_BYTES);
-    for claim in wanted.iter().filter(|claim| !held.contains_key(&claim.key)) {
+    let (suspects, rest): (Vec<Claim>, Vec<Claim>) =
+        wanted.iter().partition(|claim| writer.suspects.may_hold(&claim.key));
+    let mut known = held(writer, &suspects).await?;
+    if !insert_unless_held(writer, wanted, &known).await? {
+        known.extend(held(writer, &rest).await?);
+        copy(writer, wanted, &known).await?;
+    }
+    wanted.iter().for_each(|claim| writer.suspects.note(&claim.key));
+    Ok(known)
+}
+
+/// Inserts all but the `known`; false, and nothing inserted, if one of them is held after all.
+async fn insert_unless_held(writer: &mut Writer<'_>, wanted: &[Claim], known: &HeldClaim) -> Result<bool, SinkError> {
+    sqlx::raw_sql("SAVEPOINT claims").execute(&mut *writer.connection).await?;
+    match copy(writer, wanted, known).await {
+        Ok(()) => Ok(true),
+        Err(sqlx::Error::Database(error)) if error.is_unique_violation() => {
+            sqlx::raw_sql("ROLLBACK TO SAVEPOINT claims").execute(&mut *writer.connection).await?;
+            Ok(false)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn copy(writer: &mut Writer<'_>, wanted: &[Claim], known: &HeldClaim) -> Result<(), sqlx::Error> {
+    let mut rows = CopyRows::new(wanted.len() * ROW_BYTES);
+    for claim in wanted.iter().filter(|claim| !known.contains_key(&claim.key)) {
         rows.row(COLUMNS)
             .i16(TENANT)
             .i16(claim.key.kind.number())
@@ -40,13 +65,14 @@ pub(crate) async fn insert(writer: &mut Writer<'_>, wanted: &[Claim]) -> Result<
             .i32(claim.position.index)
             .date(writer.day);
     }
-    if !rows.is_empty() {
-        rows.copy(writer.connection, COPY).await?;
-    }
-    Ok(held)
+    if rows.is_empty() { Ok(()) } else { rows.copy(writer.connection, COPY).await }
 }
 
+/// Those of `wanted` that are held, with what their holders say.
 async fn held(writer: &mut Writer<'_>, wanted: &[Claim]) -> Result<HeldClaim, SinkError> {
+    if wanted.is_empty() {
+        return Ok(HeldClaim::new());
+    }
     let rows: Vec<(i16, Uuid, Uuid)> = sqlx::query_as(HELD)
         .bind(TENANT)
         .bind(wanted.iter().map(|claim| claim.key.kind.number()).collect::<Vec<_>>())

@@ -9,6 +9,7 @@ use sqlx::PgConnection;
 use tokio::sync::OwnedMutexGuard;
 
 use crate::names::Names;
+use crate::suspects::Suspects;
 use crate::{Line, SinkError, campaigns, claims, conversions, impressions, late, rejects, rollups, totals, windows};
 
 /// A transaction under way. Dropped without [`commit`](Self::commit), nothing of it remains; its line must then be
@@ -26,6 +27,7 @@ pub(crate) struct Writer<'a> {
     pub(crate) connection: &'a mut PgConnection,
     pub(crate) campaigns: &'a Names,
     pub(crate) influencers: &'a Names,
+    pub(crate) suspects: &'a mut Suspects,
     pub(crate) line: i32,
     pub(crate) live: bool,
     pub(crate) day: NaiveDate,
@@ -53,8 +55,8 @@ impl Epoch {
     }
 
     fn writer(&mut self) -> Writer<'_> {
-        let Line { connection, campaigns, influencers, line, live, .. } = &mut *self.line;
-        Writer { connection, campaigns, influencers, line: *line, live: *live, day: self.day }
+        let Line { connection, campaigns, influencers, suspects, line, live, .. } = &mut *self.line;
+        Writer { connection, campaigns, influencers, suspects, line: *line, live: *live, day: self.day }
     }
 
     /// Claims identities; returns those that were held before, with their contents. `wanted` is sorted and distinct.

@@ -24,6 +24,7 @@ mod raw_days;
 pub mod rejects;
 pub mod rollups;
 pub mod session;
+mod suspects;
 pub mod totals;
 pub mod windows;
 

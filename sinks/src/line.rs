@@ -6,6 +6,7 @@ use sqlx::{PgConnection, postgres::PgConnectOptions};
 use std::sync::Arc;
 use tokio::sync::Mutex;
 
+use crate::suspects::Suspects;
 use crate::{Epoch, Flow, SinkError, days, locks, names::Names, session};
 
 /// A line that this process has taken.
@@ -20,6 +21,7 @@ pub struct Line {
     pub(crate) day: NaiveDate,
     pub(crate) campaigns: Names,
     pub(crate) influencers: Names,
+    pub(crate) suspects: Suspects,
 }
 
 /// What a line reads, and how it is taken.
@@ -61,6 +63,7 @@ impl Line {
             day: today,
             campaigns: Names::campaigns(),
             influencers: Names::influencers(),
+            suspects: Suspects::new(),
         })
     }
 

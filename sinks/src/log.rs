@@ -265,6 +265,6 @@ mod tests {
             PartitionKey::tracking("cmp-1", Some("inf-1")).hash
         );
         assert_ne!(PartitionKey::tracking("ab", Some("c")).hash, PartitionKey::tracking("a", Some("bc")).hash);
-        assert_eq!(PartitionKey::tracking("cmp-123", None).hash, 0);
+        assert_eq!(PartitionKey::tracking("cmp-123", None).hash, 3_834_193_019_192_657_471);
     }
 }
