@@ -59,8 +59,11 @@ pub(super) struct LineError {
 #[derive(Debug, thiserror::Error)]
 pub enum SendError {
     /// The URL is not one of an Alpes.
-    #[error("{0}: an URL must begin with http:// and name a host")]
+    #[error("{0}: a URL must begin with http:// or https:// and name a host")]
     Url(String),
+    /// The system lacks something that a client needs.
+    #[error("no client can be made")]
+    Client(#[source] reqwest::Error),
     /// No answer, or one that asks to try again, for longer than is waited.
     #[error("no success in {} s; the last try: {last}", PATIENCE.as_secs())]
     GaveUp {
@@ -90,12 +93,14 @@ impl Sender {
         let no_url = || SendError::Url(url.to_owned());
         let endpoint = format!("{}/tracking/lotes", url.trim_end_matches('/'));
         let parsed = reqwest::Url::parse(&endpoint).map_err(|_| no_url())?;
-        if parsed.scheme() != "http" || !parsed.has_host() {
+        if !matches!(parsed.scheme(), "http" | "https") || !parsed.has_host() {
             return Err(no_url());
         }
+        // An error only says that somebody chose the cryptography before us.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         // Straight to the host: a proxy of the environment is for the world outside.
         let client = Client::builder().no_proxy().connect_timeout(CONNECT_TIMEOUT).timeout(ANSWER_TIMEOUT).build();
-        let client = client.map_err(|_| no_url())?;
+        let client = client.map_err(SendError::Client)?;
         Ok(Self { client, endpoint, digest })
     }
 
