@@ -8,6 +8,7 @@ use sqlx::postgres::PgConnectOptions;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 use tokio::task::JoinSet;
 
 use crate::file::{FileSource, FileSpec, ReadProgress, Route, digest, source_name};
@@ -67,14 +68,48 @@ pub async fn backfill(
     let file = files::register(&mut connection, &digest, &path.to_string_lossy(), bytes, PARTITIONS).await?;
     if file.finished_at.is_none() {
         let spec = |route| FileSpec { path, digest: &digest, published_at: file.started_at, route };
-        tokio::try_join!(
+        let mut patience = Patience::new();
+        while let Err(error) = tokio::try_join!(
             read(options, Flow::Campaigns, spec(CAMPAIGNS), 1, privacy, Progress::default()),
-            read(options, Flow::Tracking, spec(TRACKING), file.partitions, privacy, progress)
-        )?;
+            read(options, Flow::Tracking, spec(TRACKING), file.partitions, privacy, progress.clone())
+        ) {
+            patience.wait_or_fail(error, progress.lines_committed()).await?;
+        }
+        // The connection may have been lost meanwhile, together with the lines'.
+        connection = session::connect(options, "backfill").await?;
         files::finish(&mut connection, &digest).await?;
     }
     let summary = summary(&mut connection, &digest).await?;
     Ok(Summary { was_finished: file.finished_at.is_some(), ..summary })
+}
+
+/// Attempts without progress before a backfill gives up: with the pauses, about a minute without a database.
+const ATTEMPTS_MAX: u32 = 30;
+/// Between attempts.
+const PAUSE: Duration = Duration::from_secs(2);
+
+/// Lets the lines be taken again after a lost database, a deadlock or a claim that another line made first.
+struct Patience {
+    attempts: u32,
+    committed: u64,
+}
+
+impl Patience {
+    const fn new() -> Self {
+        Self { attempts: 0, committed: 0 }
+    }
+
+    /// Waits for another attempt, or returns the error when it is of no use: a file that cannot be read stays so.
+    async fn wait_or_fail(&mut self, error: LineError, committed: u64) -> Result<(), LineError> {
+        let progressed = committed > self.committed;
+        (self.attempts, self.committed) = (if progressed { 0 } else { self.attempts + 1 }, committed);
+        if matches!(error, LineError::Source(_)) || self.attempts >= ATTEMPTS_MAX {
+            return Err(error);
+        }
+        tracing::warn!(%error, "the file's lines stopped; they will be taken again");
+        tokio::time::sleep(if progressed { PAUSE / 20 } else { PAUSE }).await;
+        Ok(())
+    }
 }
 
 /// Takes the file's lines of one flow and runs them side by side to the end of the file.
