@@ -78,14 +78,13 @@ pub fn decode(kind: Option<Kind>, payload: &[u8]) -> Result<Record, Faults> {
 }
 
 fn read<'a, T: serde::Deserialize<'a>>(payload: &'a [u8]) -> Result<T, Faults> {
-    serde_json::from_slice(payload).map_err(|error| {
-        let what = if payload.iter().all(u8::is_ascii_whitespace) {
-            "el cuerpo está vacío".into()
-        } else {
-            format!("no es un objeto JSON válido: {error}")
-        };
-        Faults::one(Code::Malformed, "", what)
-    })
+    let malformed = |what: String| Faults::one(Code::Malformed, "", what);
+    match payload.trim_ascii_start().first() {
+        None => Err(malformed("el cuerpo está vacío".into())),
+        // serde would read an array as a record, too, key by key.
+        Some(b'{') => serde_json::from_slice(payload).map_err(|error| malformed(format!("no es JSON válido: {error}"))),
+        Some(_) => Err(malformed("debe ser un objeto JSON".into())),
+    }
 }
 
 fn kind_of(comando: &Text) -> Result<Kind, Faults> {
