@@ -3,7 +3,6 @@
 use schemas::Position;
 use sinks::Receipt;
 use sqlx::PgPool;
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
@@ -15,8 +14,8 @@ const POLL: Duration = Duration::from_millis(10);
 /// The pause after a failed read: the database is away, and those who wait have a time limit of their own.
 const POLL_FAILED: Duration = Duration::from_millis(200);
 
-/// The position that each source partition's line has committed.
-type Committed = HashMap<String, Position>;
+/// The position that each line has committed, with its flow and source: a dozen of them, so a list does.
+type Committed = Vec<(String, String, Position)>;
 
 /// Follows the lines' positions, only while somebody waits for one.
 #[derive(Debug)]
@@ -38,7 +37,9 @@ impl Positions {
     pub(crate) async fn wait(&self, receipt: &Receipt, limit: Duration) -> bool {
         let mut committed = self.committed.subscribe();
         self.wanted.notify_one();
-        let reached = |lines: &Committed| lines.get(&receipt.source).is_some_and(|at| *at >= receipt.position);
+        let is_line = |flow: &str, source: &str| flow == receipt.flow.name() && source == receipt.source;
+        let reached =
+            |lines: &Committed| lines.iter().any(|(flow, source, at)| is_line(flow, source) && *at >= receipt.position);
         matches!(timeout(limit, committed.wait_for(reached)).await, Ok(Ok(_)))
     }
 }
@@ -68,7 +69,8 @@ async fn follow(pool: PgPool, committed: watch::Sender<Committed>, wanted: Arc<N
 }
 
 async fn read(pool: &PgPool) -> Result<Committed, sqlx::Error> {
-    let lines: Vec<(String, i64, i64, i32)> =
-        sqlx::query_as("SELECT source, ledger, entry, index FROM lines WHERE live").fetch_all(pool).await?;
-    Ok(lines.into_iter().map(|(source, ledger, entry, index)| (source, Position { ledger, entry, index })).collect())
+    let lines: Vec<(String, String, i64, i64, i32)> =
+        sqlx::query_as("SELECT flow, source, ledger, entry, index FROM lines WHERE live").fetch_all(pool).await?;
+    let line = |(flow, source, ledger, entry, index)| (flow, source, Position { ledger, entry, index });
+    Ok(lines.into_iter().map(line).collect())
 }

@@ -3,12 +3,9 @@
 use axum::Router;
 use axum::http::header;
 use axum::middleware::from_fn;
-use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use bytes::Bytes;
-use std::any::Any;
 use std::sync::Arc;
-use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -95,14 +92,8 @@ fn finish(routes: Routes, state: Arc<ApiState>) -> Router {
         .route("/openapi.json", get(openapi))
         .method_not_allowed_fallback(async || ApiError::method_not_allowed())
         .fallback(async || ApiError::not_found("Not Found"))
-        .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn(observe))
         .with_state(state);
     // Outside of the router, since paths must be rewritten before they are routed.
     Router::new().fallback_service(CampaignPaths(router))
-}
-
-fn panicked(_: Box<dyn Any + Send>) -> Response {
-    // The panic hook has logged what and where.
-    ApiError::internal().into_response()
 }

@@ -11,7 +11,8 @@ use utoipa::ToSchema;
 
 use crate::{ApiError, ApiState};
 
-/// How long a command may wait in the log before Alpes stops calling itself ready: ten times what a person calls live.
+/// How long a command may wait in the log before Alpes stops calling itself ready: lines that are started again take
+/// seconds, so a minute means that nobody reads.
 const READY_LAG_MAX: Duration = Duration::from_secs(60);
 
 /// A greeting.
@@ -76,13 +77,14 @@ pub(crate) struct Ready {
     lag_ms: i64,
 }
 
-/// The age of the oldest command that a line has still to read. Fails while the schema is not there.
+/// The age of the oldest command that a line has still to read. A replay tells nothing, for it may carry an old time.
+/// Fails while the schema is not there.
 const LAG: &str = r#"
 SELECT coalesce(max(extract(epoch FROM clock_timestamp() - m.published_at) * 1000), 0)::bigint
 FROM log_heads h
 LEFT JOIN lines l ON l.flow = h.flow AND l.source = 'log-' || h.partition
 CROSS JOIN LATERAL (
-    SELECT published_at FROM log WHERE partition = h.partition AND "offset" = coalesce(l.entry, -1) + 1
+    SELECT published_at FROM log WHERE partition = h.partition AND "offset" = coalesce(l.entry, -1) + 1 AND replay_of IS NULL
 ) AS m
 WHERE coalesce(l.entry, -1) + 1 < h.next
 "#;

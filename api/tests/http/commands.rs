@@ -157,6 +157,18 @@ async fn a_body_that_does_not_come() {
     assert_json_snapshot!("broken_off", api.post("/tracking/impresiones", Body::from_stream(broken)).await.shown());
 }
 
+#[tokio::test]
+async fn a_client_that_goes_away_takes_nothing_back() {
+    let api = Api::start().await;
+    {
+        let mut request = std::pin::pin!(api.post("/tracking/impresiones", r#"{"campaña_id":"c"}"#));
+        assert!(futures::poll!(&mut request).is_pending());
+    }
+    while api.log().await.is_empty() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
 /// A log that only ever fails, or never answers.
 struct Broken(Option<LogError>);
 
