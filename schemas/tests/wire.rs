@@ -41,10 +41,12 @@ fn content(kind: Kind, json: &str) -> Content {
 #[test]
 fn what_is_not_json_is_malformed() {
     let deep = format!("{}{}", "[".repeat(10_000), "]".repeat(10_000));
-    let nested = format!(r#"{{"x":{deep}}}"#);
-    for json in ["", " ", "{", "[1]", "1", "null", "\"x\"", "{\"id\":\"a\"} x", "\u{feff}{}", &deep, &nested] {
+    for json in ["", " ", "{", "[1]", "1", "null", "\"x\"", "{\"id\":\"a\"} x", "\u{feff}{}", &deep] {
         impression(json, &["malformado"]);
     }
+    // Ignored, however deep, without recursion; but where a value is looked at, depth has a limit.
+    let with = |key: &str| codes(Some(Kind::RecordImpression), &format!(r#"{{"campaña_id":"c","{key}":{deep}}}"#));
+    assert_eq!((with("x"), with("id")), (vec![], vec!["malformado"]));
     let invalid_utf8 = decode(Some(Kind::RecordImpression), b"{\"id\":\"\xff\"}").unwrap_err();
     assert_eq!(invalid_utf8.code().name(), "malformado");
     // A key twice: which one was meant is not for us to guess.
