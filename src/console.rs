@@ -20,9 +20,24 @@ pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     lines.join(": ")
 }
 
+/// A text from outside, harmless on a terminal: what would move the cursor, change colours or turn the direction of
+/// writing is shown by its number.
+pub fn printable(text: &str) -> String {
+    let is_harmful = |c: char| {
+        c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    let shown = |c: char| if is_harmful(c) { c.escape_default().to_string() } else { c.to_string() };
+    text.chars().map(shown).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_terminal_is_safe_from_texts() {
+        assert_eq!(printable("año \"x\"\u{1b}[31m\r\n\u{202e}"), "año \"x\"\\u{1b}[31m\\r\\n\\u{202e}");
+    }
 
     #[test]
     fn a_chain_is_one_line() {

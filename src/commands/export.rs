@@ -33,7 +33,7 @@ pub async fn run(args: Args, settings: Settings) -> Result<(), CommandError> {
     outcome
 }
 
-async fn write(args: &Args, options: &PgConnectOptions) -> Result<(), CommandError> {
+pub(super) async fn write(args: &Args, options: &PgConnectOptions) -> Result<(), CommandError> {
     let mut output = Output::open(args.output.out.as_deref())?;
     let format = if args.json { Format::Ndjson } else { args.formato };
     sinks::migrate(options).await?;

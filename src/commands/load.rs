@@ -81,7 +81,7 @@ fn print(as_json: bool, path: &Path, report: &Report, sent: &Result<(), LoadErro
         console::line(format!("  {n:>9} {code}"));
     }
     for fault in faults {
-        console::line(format!("  line {}: {}: {}", fault.line, fault.code, fault.detail.escape_debug()));
+        console::line(format!("  line {}: {}: {}", fault.line, fault.code, console::printable(&fault.detail)));
     }
     if *rejected > faults.len() as u64 {
         console::line("  …; all of them: alpes rejects list");

@@ -50,6 +50,6 @@ fn print(outcome: &Outcome) {
     console::line(format!("{verdict}  {name:<34} {compared:>12} compared {different:>8} differ {seconds:>9} s"));
     for Difference { key, expected, found } in examples {
         let (expected, found) = (expected.as_deref().unwrap_or("nothing"), found.as_deref().unwrap_or("nothing"));
-        console::line(format!("       {}", format!("{key}: expected {expected}, found {found}").escape_debug()));
+        console::line(format!("       {}", console::printable(&format!("{key}: expected {expected}, found {found}"))));
     }
 }

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use tokio::time::Instant;
 
 use super::chunks::Chunk;
+use crate::console;
 
 /// How long a chunk is tried after its first failure: a restart with recovery of the database fits in.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -142,7 +143,7 @@ impl Sender {
 
 /// Whatever happens on the way to an answer may not happen again.
 fn passing(error: &reqwest::Error) -> Failure {
-    Failure::Passing(crate::console::chain(error), None)
+    Failure::Passing(console::chain(error), None)
 }
 
 async fn failed(response: Response) -> Failure {
@@ -170,5 +171,5 @@ fn jittered(pause: Duration) -> Duration {
 /// As much of a text as fits a line of a terminal or two.
 fn beginning(text: &str) -> String {
     const CHARACTERS: usize = 200;
-    text.chars().take(CHARACTERS).flat_map(char::escape_debug).collect()
+    console::printable(&text.chars().take(CHARACTERS).collect::<String>())
 }
