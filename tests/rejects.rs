@@ -1,5 +1,7 @@
 //! `alpes rejects` and `alpes export`, as a user runs them, over a database of their own.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 mod support;
 
 use std::io::Write;

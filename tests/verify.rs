@@ -1,5 +1,7 @@
 //! `alpes verify` calls what is sound sound, and each comparison was seen to fail.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 mod support;
 
 use std::collections::BTreeSet;

@@ -3,6 +3,8 @@
 //! The server is the one that `ALPES_TEST_DATABASE_URL` names, else an embedded one that lives as long as this test
 //! process. Migrations run once; each test gets a copy of what they made.
 
+#![allow(clippy::expect_used)]
+
 use std::io::Write;
 use std::process::{ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
