@@ -1,10 +1,11 @@
 //! A long-running process: its PostgreSQL, its log, its parts, and their orderly end.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use api::ApiState;
 use axum::Router;
-use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use pipeline::run::LineContext;
 use pipeline::ticker::{self, TickerSettings};
 use pipeline::{log, supervisor};
@@ -23,6 +24,16 @@ const SECONDS_BUCKETS: [f64; 14] =
     [0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 /// Upper bounds of the buckets of batch sizes.
 const MESSAGES_BUCKETS: [f64; 8] = [1.0, 10.0, 100.0, 1_000.0, 5_000.0, 10_000.0, 25_000.0, 50_000.0];
+
+/// How often recorded durations are sorted into their buckets; in between they are kept one by one.
+const METRICS_UPKEEP: Duration = Duration::from_secs(5);
+
+async fn keep_up(metrics: PrometheusHandle) {
+    loop {
+        tokio::time::sleep(METRICS_UPKEEP).await;
+        metrics.run_upkeep();
+    }
+}
 
 /// What the roles of one process share.
 #[derive(Debug)]
@@ -43,6 +54,7 @@ impl Process {
             .set_buckets_for_metric(Matcher::Suffix("_seconds".into()), &SECONDS_BUCKETS)?
             .set_buckets_for_metric(Matcher::Suffix("_messages".into()), &MESSAGES_BUCKETS)?
             .install_recorder()?;
+        tokio::spawn(keep_up(metrics.clone()));
         let cluster = Cluster::join(&settings.cluster()).await?;
         let options = cluster.connect_options();
         sinks::migrate(&options).await?;

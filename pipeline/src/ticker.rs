@@ -55,6 +55,7 @@ async fn lead(
     let mut retained: Option<Instant> = None;
     while !*shutdown.borrow() {
         tick_idle(&mut connection, log).await?;
+        show_progress(&mut connection).await?;
         while close_step(&mut connection, settings.grace).await? && !*shutdown.borrow() {}
         if retained.is_none_or(|at| at.elapsed() >= RETENTION) {
             retain(&mut connection, settings.retention_days).await?;
@@ -82,6 +83,18 @@ async fn tick_idle(connection: &mut PgConnection, log: &LogWriter) -> Result<(),
     // A full log needs no ticks: time passes in it by itself.
     if let Err(error) = log.append_all(idle.into_iter().map(tick).collect(), None).await {
         tracing::debug!(%error, "no tick");
+    }
+    Ok(())
+}
+
+/// How far each line over the log has come, for `/metrics`; only the closer's process shows it.
+async fn show_progress(connection: &mut PgConnection) -> Result<(), SinkError> {
+    for line in closer::progress(connection).await? {
+        let labels = [("flow", line.flow), ("source", line.source)];
+        gauge!("alpes_line_unread_messages", &labels).set(line.unread as f64);
+        if let Some(watermark) = line.watermark {
+            gauge!("alpes_line_watermark_timestamp_seconds", &labels).set(watermark.micros() as f64 / 1e6);
+        }
     }
     Ok(())
 }

@@ -93,3 +93,33 @@ pub async fn idle_partitions(
     .fetch_all(connection)
     .await
 }
+
+/// How far a line over the log has come.
+#[derive(Debug, Clone)]
+pub struct LineProgress {
+    /// The flow.
+    pub flow: String,
+    /// The partition.
+    pub source: String,
+    /// Messages in the log that it has not committed yet.
+    pub unread: i64,
+    /// Event time that it has reached.
+    pub watermark: Option<Timestamp>,
+}
+
+/// All lines over the log.
+pub async fn progress(connection: &mut PgConnection) -> Result<Vec<LineProgress>, sqlx::Error> {
+    let rows: Vec<(String, String, i64, Option<Instant>)> = sqlx::query_as(
+        "SELECT l.flow, l.source, h.next - 1 - l.entry, l.watermark
+         FROM log_heads h JOIN lines l ON l.flow = h.flow AND l.source = 'log-' || h.partition",
+    )
+    .fetch_all(connection)
+    .await?;
+    let progress = |(flow, source, unread, watermark): (String, String, i64, Option<Instant>)| LineProgress {
+        flow,
+        source,
+        unread,
+        watermark: watermark.map(Into::into),
+    };
+    Ok(rows.into_iter().map(progress).collect())
+}
