@@ -3,6 +3,8 @@
 //! The lines run as they do in production, over PostgreSQL; only the source is in memory, so that the test cuts the
 //! batches. A crash is a line dropped in the middle of whatever it was doing, connection and all.
 
+#![allow(clippy::unwrap_used)]
+
 mod support;
 
 use bytes::Bytes;
@@ -52,8 +54,13 @@ fn made() -> impl Strategy<Value = Made> {
         1 => Just(What::Broken),
         1 => Just(What::Tick),
     ];
-    (0u8..40, 0u8..3, 0u8..4, 0u16..600, what)
-        .prop_map(|(id, campaign, influencer, second, what)| Made { id, campaign, influencer, second, what })
+    (0u8..40, 0u8..3, 0u8..4, 0u16..600, what).prop_map(|(id, campaign, influencer, second, what)| Made {
+        id,
+        campaign,
+        influencer,
+        second,
+        what,
+    })
 }
 
 impl Made {
@@ -67,9 +74,8 @@ impl Made {
         let influencer = if *influencer == 0 { String::new() } else { format!("inf-{influencer}") };
         // The partition is part of the id: an id with two contents on two partitions is first come, first served.
         let id = format!("{}-{id}", self.partition());
-        let common = format!(
-            r#""id":"{id}","campaña_id":"cmp-{campaign}","influencer_id":"{influencer}","timestamp":"{time}""#
-        );
+        let common =
+            format!(r#""id":"{id}","campaña_id":"cmp-{campaign}","influencer_id":"{influencer}","timestamp":"{time}""#);
         match what {
             What::Impression | What::Tick => format!(r#"{{"comando":"registrar-impresion",{common}}}"#),
             What::Click => format!(r#"{{"comando":"registrar-impresion",{common},"tipo_evento":"CLICK"}}"#),

@@ -1,5 +1,7 @@
 //! What the layout promises, enforced: dependencies one way, a header on every file, files that are one thing.
 
+#![allow(clippy::unwrap_used)]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -52,8 +52,7 @@ pub async fn run<S: Source>(
         let labels = [("flow", flow.name().to_owned()), ("source", name.clone())];
         counter!("alpes_line_epochs_total", &labels).increment(1);
         counter!("alpes_line_messages_total", &labels).increment(span.messages);
-        gauge!("alpes_line_last_commit_timestamp_seconds", &labels)
-            .set(schemas::Timestamp::now().micros() as f64 / 1e6);
+        gauge!("alpes_line_last_commit_timestamp_seconds", &labels).set(schemas::Timestamp::now().unix_seconds());
         histogram!("alpes_line_batch_messages", &labels).record(span.messages as f64);
         histogram!("alpes_line_epoch_seconds", &labels).record(last.elapsed());
         last = Instant::now();

@@ -93,7 +93,7 @@ async fn show_progress(connection: &mut PgConnection) -> Result<(), SinkError> {
         let labels = [("flow", line.flow), ("source", line.source)];
         gauge!("alpes_line_unread_messages", &labels).set(line.unread as f64);
         if let Some(watermark) = line.watermark {
-            gauge!("alpes_line_watermark_timestamp_seconds", &labels).set(watermark.micros() as f64 / 1e6);
+            gauge!("alpes_line_watermark_timestamp_seconds", &labels).set(watermark.unix_seconds());
         }
     }
     Ok(())
@@ -103,7 +103,7 @@ async fn show_progress(connection: &mut PgConnection) -> Result<(), SinkError> {
 async fn close_step(connection: &mut PgConnection, grace: Duration) -> Result<bool, SinkError> {
     let (closed, more) = closer::close(connection, grace).await?;
     if let Some(closed) = closed {
-        gauge!("alpes_closed_through_timestamp_seconds").set(closed.micros() as f64 / 1e6);
+        gauge!("alpes_closed_through_timestamp_seconds").set(closed.unix_seconds());
     }
     Ok(more)
 }

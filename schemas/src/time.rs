@@ -19,7 +19,7 @@ pub enum TimestampError {
 }
 
 impl Timestamp {
-    /// Seconds per minute, hour and day, for aligning windows and roll-ups.
+    /// 1970-01-01T00:00:00Z.
     pub const EPOCH: Self = Self(0);
 
     /// From microseconds since 1970 (UTC).
@@ -30,6 +30,11 @@ impl Timestamp {
     /// Microseconds since 1970 (UTC).
     pub const fn micros(self) -> i64 {
         self.0
+    }
+
+    /// Seconds since 1970, as metrics have them; nothing is computed with it.
+    pub fn unix_seconds(self) -> f64 {
+        Duration::from_micros(self.0.max(0) as u64).as_secs_f64()
     }
 
     /// Now, by this machine's clock. Only sources and edges may ask; operators see no clock.

@@ -1,7 +1,7 @@
 //! The users' names: what a producer may write, read leniently in shape and judged strictly in value.
 //!
 //! [`decode`] turns bytes into a [`Record`] and fails only on what is not JSON. [`Record::validate`] turns a record
-//! into a [`Command`](crate::Command), or into *all* of its faults. Both are pure: the edge and the line share them.
+//! into a [`Command`], or into *all* of its faults. Both are pure: the edge and the line share them.
 
 mod campaign;
 mod field;
@@ -94,10 +94,10 @@ fn kind_of(comando: &Text) -> Result<Kind, Faults> {
             Err(Faults::one(Code::MissingField, "comando", format!("falta; uno de {}", known())))
         }
         Text::Wrong => Err(Faults::one(Code::Malformed, "comando", "debe ser un texto")),
-        Text::Text(name) if name.is_empty() => {
+        Text::Given(name) if name.is_empty() => {
             Err(Faults::one(Code::MissingField, "comando", format!("está vacío; uno de {}", known())))
         }
-        Text::Text(name) => Kind::from_name(name)
+        Text::Given(name) => Kind::from_name(name)
             .ok_or_else(|| Faults::one(Code::UnknownCommand, "comando", format!("no se conoce; uno de {}", known()))),
     }
 }

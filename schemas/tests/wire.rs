@@ -1,5 +1,7 @@
 //! What is read, what is refused, and in which words: the catalogue of bad inputs as rows of data.
 
+#![allow(clippy::unwrap_used)]
+
 use schemas::wire::{Context, Privacy, decode};
 use schemas::{Command, Content, EventKind, Faults, Kind, Position, Timestamp};
 

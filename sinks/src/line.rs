@@ -1,6 +1,6 @@
 //! A line's end in PostgreSQL: one connection of its own, holding one row of `lines`.
 
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 use schemas::{Facts, Position, Span, Timestamp};
 use sqlx::{PgConnection, postgres::PgConnectOptions};
 use std::sync::Arc;
@@ -130,23 +130,23 @@ impl PostgresSink {
 /// The fence: changes no row if somebody else has taken the line, or has moved it.
 async fn move_position(line: &mut Line, span: Span) -> Result<Facts, SinkError> {
     let (after, through) = (line.position, span.through);
-    let moved: Option<(i64, Option<chrono::DateTime<chrono::Utc>>, Option<chrono::DateTime<chrono::Utc>>)> =
-        sqlx::query_as(
-            "UPDATE lines SET ledger = $1, entry = $2, index = $3
+    type Row = (i64, Option<DateTime<Utc>>, Option<DateTime<Utc>>);
+    let moved: Option<Row> = sqlx::query_as(
+        "UPDATE lines SET ledger = $1, entry = $2, index = $3
              FROM facts
              WHERE line = $4 AND epoch = $5 AND (ledger, entry, index) = ($6, $7, $8)
              RETURNING generation, closed_through, dedup_horizon",
-        )
-        .bind(through.ledger)
-        .bind(through.entry)
-        .bind(through.index)
-        .bind(line.line)
-        .bind(line.epoch)
-        .bind(after.ledger)
-        .bind(after.entry)
-        .bind(after.index)
-        .fetch_optional(&mut line.connection)
-        .await?;
+    )
+    .bind(through.ledger)
+    .bind(through.entry)
+    .bind(through.index)
+    .bind(line.line)
+    .bind(line.epoch)
+    .bind(after.ledger)
+    .bind(after.entry)
+    .bind(after.index)
+    .fetch_optional(&mut line.connection)
+    .await?;
     let Some((generation, closed_through, dedup_horizon)) = moved else {
         return Err(SinkError::Fenced { line: line.line, source_name: line.source.clone(), epoch: line.epoch });
     };

@@ -17,7 +17,7 @@ pub(crate) enum Text {
     /// `null`.
     Null,
     /// A text, perhaps empty.
-    Text(Box<str>),
+    Given(Box<str>),
     /// Any other type.
     Wrong,
 }
@@ -26,13 +26,13 @@ impl Text {
     /// An identifier that must be there: not empty, not padded, not too long.
     pub(crate) fn required_id(self, path: &'static str, faults: &mut Vec<Fault>) -> Box<str> {
         match self {
-            Self::Text(text) if !text.trim().is_empty() => {
+            Self::Given(text) if !text.trim().is_empty() => {
                 judge_id(&text, path, faults);
                 text
             }
             Self::Wrong => note(faults, Code::Malformed, path, "debe ser un texto"),
             Self::Absent => note(faults, Code::MissingField, path, "falta"),
-            Self::Null | Self::Text(_) => note(faults, Code::MissingField, path, "está vacío; dé un identificador"),
+            Self::Null | Self::Given(_) => note(faults, Code::MissingField, path, "está vacío; dé un identificador"),
         }
     }
 
@@ -47,8 +47,8 @@ impl Text {
     pub(crate) fn optional(self, path: &'static str, faults: &mut Vec<Fault>) -> Option<Box<str>> {
         match self {
             Self::Absent | Self::Null => None,
-            Self::Text(text) if text.is_empty() => None,
-            Self::Text(text) => {
+            Self::Given(text) if text.is_empty() => None,
+            Self::Given(text) => {
                 judge_text(&text, path, faults);
                 Some(text)
             }
@@ -97,7 +97,7 @@ impl<'de> Visitor<'de> for TextVisitor {
         f.write_str("any JSON value")
     }
     fn visit_str<E>(self, text: &str) -> Result<Text, E> {
-        Ok(Text::Text(text.into()))
+        Ok(Text::Given(text.into()))
     }
     fn visit_unit<E>(self) -> Result<Text, E> {
         Ok(Text::Null)

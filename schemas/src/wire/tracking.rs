@@ -55,7 +55,7 @@ impl TrackingRecord {
 
     pub(super) fn event_time(&self) -> Option<Timestamp> {
         match &self.timestamp {
-            Text::Text(text) => Timestamp::parse(text).ok(),
+            Text::Given(text) => Timestamp::parse(text).ok(),
             _ => None,
         }
     }
@@ -104,7 +104,7 @@ impl TrackingRecord {
         };
         let text = match &self.timestamp {
             Text::Absent => return None,
-            Text::Text(text) => text,
+            Text::Given(text) => text,
             Text::Null => return fault(Code::InvalidTimestamp, "es null; omítalo o dé una fecha y hora".into()),
             Text::Wrong => return fault(Code::Malformed, "debe ser un texto ISO 8601".into()),
         };
@@ -160,7 +160,7 @@ impl TrackingRecord {
 fn one_of<'a>(sent: &'a Text, default: &'a str, path: &'static str, faults: &mut Vec<Fault>) -> &'a str {
     match sent {
         Text::Absent => default,
-        Text::Text(name) => name,
+        Text::Given(name) => name,
         Text::Null => "",
         Text::Wrong => {
             faults.push(Fault { code: Code::Malformed, path, detail: "debe ser un texto".into() });
@@ -175,7 +175,7 @@ pub(super) fn currency(sent: &Text, faults: &mut Vec<Fault>) -> Currency {
         Text::Absent => return Currency::Cop,
         Text::Wrong => (Code::Malformed, "debe ser un texto".to_owned()),
         Text::Null => (Code::UnknownCurrency, "es null; omítala (COP) o dé COP, USD o EUR".to_owned()),
-        Text::Text(name) => match name.parse() {
+        Text::Given(name) => match name.parse() {
             Ok(currency) => return currency,
             Err(()) => {
                 let known = Currency::ALL.map(Currency::code).join(", ");
