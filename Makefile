@@ -15,11 +15,11 @@ run: setup ## Build and run everything in one process; ARGS="--http 0.0.0.0:8000
 
 test: ## Run every test, with a PostgreSQL that they start by themselves
 	@scripts/setup.sh test
-	cargo test --workspace --locked
-
-drill: ## Kill the line at every one of its steps and compare what it counted with the oracle
-	@scripts/setup.sh test
 	cargo test --workspace --locked --features failpoints $(ARGS)
+
+drill: export ALPES_DRILL = 1
+drill: export ALPES_CASES = 500
+drill: test ## The same at full length: every kill at every step, 500 cases of every property
 
 bench: setup ## Measure throughput and latency against bounds of the same run
 	cargo build --release --locked
@@ -27,7 +27,7 @@ bench: setup ## Measure throughput and latency against bounds of the same run
 
 lint: ## What CI asks of the code: format, clippy, documentation
 	cargo fmt --all --check
-	cargo clippy --workspace --all-targets --locked -- -D warnings
+	cargo clippy --workspace --all-targets --locked --features failpoints -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
 
 fmt: ## Format the code

@@ -48,6 +48,9 @@ enum Command {
 
 #[tokio::main]
 async fn main() -> ExitCode {
+    // What the crash tests set in FAILPOINTS, for the whole run.
+    #[cfg(feature = "failpoints")]
+    let _failpoints = fail::FailScenario::setup();
     match run().await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

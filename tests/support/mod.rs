@@ -5,8 +5,8 @@
 
 #![allow(clippy::expect_used)]
 
-use std::io::Write;
-use std::process::{ChildStdin, Command, Stdio};
+mod reaper;
+
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use alpes::cluster::{Cluster, ClusterSettings};
@@ -15,13 +15,15 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
 use tokio::sync::OnceCell;
 
+use reaper::DataFolder;
+
 static SERVER: OnceCell<Server> = OnceCell::const_new();
 static DATABASES: AtomicU32 = AtomicU32::new(0);
 
 struct Server {
     options: PgConnectOptions,
-    /// Open until the process is gone.
-    _reaper: Option<ChildStdin>,
+    /// Kept until the process is gone.
+    _data: Option<DataFolder>,
 }
 
 /// A fresh database with all tables, nothing in them.
@@ -54,7 +56,7 @@ impl Server {
         let server = match std::env::var("ALPES_TEST_DATABASE_URL") {
             Ok(url) => {
                 let url: DatabaseUrl = url.parse().expect("ALPES_TEST_DATABASE_URL is no database");
-                Self { options: url.connect_options(), _reaper: None }
+                Self { options: url.connect_options(), _data: None }
             }
             Err(_) => Self::embedded().await,
         };
@@ -64,16 +66,13 @@ impl Server {
     }
 
     async fn embedded() -> Self {
-        let data = tempfile::tempdir().expect("no temporary folder").keep();
-        let mut reaper = reaper();
-        writeln!(reaper, "{}", data.display()).expect("the reaper is gone");
-        let settings = ClusterSettings { data, postgres: PostgresChoice::Auto, database_url: None };
+        let data = DataFolder::new();
+        let settings =
+            ClusterSettings { data: data.path().to_owned(), postgres: PostgresChoice::Auto, database_url: None };
         let cluster = Cluster::join(&settings).await.expect("no PostgreSQL starts");
         let options = cluster.connect_options();
-        let socket = options.get_socket().expect("an embedded PostgreSQL has a socket");
-        writeln!(reaper, "{}", socket.display()).expect("the reaper is gone");
         // Nothing here outlives its server, so nobody needs to wait for the disk.
-        Self { options: options.options([("synchronous_commit", "off")]), _reaper: Some(reaper) }
+        Self { options: options.options([("synchronous_commit", "off")]), _data: Some(data) }
     }
 
     async fn create(&self, name: &str, template: &str) -> PgConnectOptions {
@@ -83,21 +82,4 @@ impl Server {
         connection.close().await.expect("the test server is gone");
         self.options.clone().database(name)
     }
-}
-
-/// A process that outlives this one, however this one ends, to stop the server and to clean up after it.
-/// It is told of a folder a line: first the data folder.
-fn reaper() -> ChildStdin {
-    const SCRIPT: &str = r#"
-        folders=; while read -r folder; do folders="$folders $folder"; done
-        set -- $folders
-        pid_file="$1/postgres/postmaster.pid"
-        kill -INT "$(head -n 1 "$pid_file")"
-        while [ -e "$pid_file" ]; do sleep 0.1; done
-        rm -rf $folders
-    "#;
-    let mut command = Command::new("/bin/sh");
-    command.args(["-c", SCRIPT]).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
-    std::os::unix::process::CommandExt::process_group(&mut command, 0);
-    command.spawn().expect("no shell").stdin.take().expect("it was piped")
 }
