@@ -57,11 +57,14 @@ async fn take(options: &PgConnectOptions, source: &str) -> Line {
     Line::take(options, LineSpec { flow: Flow::Tracking, source, live: true, exclusive: false }).await.unwrap()
 }
 
+/// Offset, assigned id, replayed reject, payload.
+type LogRow = (i64, Option<sqlx::types::Uuid>, Option<i64>, Vec<u8>);
+
 /// Reads what the replays put into the log.
 async fn read_the_log(options: &PgConnectOptions) {
     let mut connection = options.connect().await.unwrap();
     for partition in 0..4 {
-        let rows: Vec<(i64, Option<sqlx::types::Uuid>, Option<i64>, Vec<u8>)> = sqlx::query_as(
+        let rows: Vec<LogRow> = sqlx::query_as(
             "SELECT \"offset\", assigned_id, replay_of, payload FROM log WHERE partition = $1 ORDER BY 1",
         )
         .bind(partition)

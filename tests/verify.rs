@@ -45,7 +45,7 @@ fn impression(id: u8, minute: u8, influencer: &str) -> String {
         r#"{{"comando":"registrar-impresion","id":"imp-{id}","campaña_id":"cmp-{}","influencer_id":"{influencer}",
             "tipo_evento":"{}","timestamp":"2026-01-01T00:{minute:02}:30Z"}}"#,
         id % 2,
-        if id % 3 == 0 { "CLICK" } else { "IMPRESION" },
+        if id.is_multiple_of(3) { "CLICK" } else { "IMPRESION" },
     )
 }
 
