@@ -1,7 +1,7 @@
 //! `rollups` and `rollup_amounts`: hours, days and all time, of the windows that are closed.
 //!
-//! The closer folds windows in as it closes them ([`fold`]); an epoch adds what comes for them later
-//! ([`add_late`]). Both hold the facts lock (one exclusively, one shared), so each window is counted exactly once.
+//! The closer folds windows in as it closes them (`fold`); an epoch adds what comes for them later
+//! (`add_late`). Both hold the facts lock (one exclusively, one shared), so each window is counted exactly once.
 
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
