@@ -3,7 +3,7 @@
 //!
 //! `make test` runs a few rounds of each; with `ALPES_DRILL` set, as in `make drill`, many.
 
-#![allow(clippy::unwrap_used, clippy::expect_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
 #[path = "../support/alpes.rs"]
 mod alpes;
