@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::task::JoinSet;
 
-use crate::file::{FileSource, FileSpec, ReadProgress, Route, digest, source_name};
+use crate::file::{FileSource, FileSpec, ReadProgress, Route, Share, digest, source_name};
 use crate::run::run;
 use crate::{LineError, SourceError};
 
@@ -67,12 +67,9 @@ pub async fn backfill(
     let mut connection = session::connect(options, "backfill").await?;
     let file = files::register(&mut connection, &digest, &path.to_string_lossy(), bytes, PARTITIONS).await?;
     if file.finished_at.is_none() {
-        let spec = |route| FileSpec { path, digest: &digest, published_at: file.started_at, route };
+        let spec = FileSpec { path, digest: &digest, published_at: file.started_at };
         let mut patience = Patience::new();
-        while let Err(error) = tokio::try_join!(
-            read(options, Flow::Campaigns, spec(CAMPAIGNS), 1, privacy, Progress::default()),
-            read(options, Flow::Tracking, spec(TRACKING), file.partitions, privacy, progress.clone())
-        ) {
+        while let Err(error) = read(options, &spec, file.partitions, privacy, progress.clone()).await {
             patience.wait_or_fail(error, progress.lines_committed()).await?;
         }
         // The connection may have been lost meanwhile, together with the lines'.
@@ -112,33 +109,44 @@ impl Patience {
     }
 }
 
-/// Takes the file's lines of one flow and runs them side by side to the end of the file.
+/// Takes the file's lines and runs them side by side to the end of the file.
 async fn read(
     options: &PgConnectOptions,
-    flow: Flow,
-    spec: FileSpec<'_>,
+    spec: &FileSpec<'_>,
     partitions: usize,
     privacy: Privacy,
     progress: Progress,
 ) -> Result<(), LineError> {
-    let mut lines = Vec::new();
-    for partition in 0..partitions {
-        let name = source_name(spec.digest, partition);
-        lines.push(Line::take(options, LineSpec { flow, source: &name, live: false, exclusive: true }).await?);
-    }
-    let positions: Vec<_> = lines.iter().map(Line::position).collect();
-    let sources = FileSource::open(&spec, &positions, progress.read)?;
+    let campaigns = take(options, Flow::Campaigns, spec.digest, 1).await?;
+    let tracking = take(options, Flow::Tracking, spec.digest, partitions).await?;
+    let share = |route, lines: &[Line]| Share { route, after: lines.iter().map(Line::position).collect() };
+    let shares = [share(CAMPAIGNS, &campaigns), share(TRACKING, &tracking)];
+    let sources = FileSource::open(spec, &shares, progress.read)?;
+    let lines = campaigns.into_iter().map(|line| (Flow::Campaigns, line));
+    let lines = lines.chain(tracking.into_iter().map(|line| (Flow::Tracking, line)));
     let mut running = JoinSet::new();
-    for (source, line) in sources.into_iter().zip(lines) {
+    for ((flow, line), source) in lines.zip(sources.into_iter().flatten()) {
         let committed = progress.committed.clone();
         running.spawn(run(flow, source, line, privacy, move |span| {
-            committed.fetch_add(span.messages, Ordering::Relaxed);
+            // Campaign commands are seen by both flows, and counted once.
+            if flow == Flow::Tracking {
+                committed.fetch_add(span.messages, Ordering::Relaxed);
+            }
         }));
     }
     while let Some(ended) = running.join_next().await {
         ended.map_err(|_| SourceError::Ended)??;
     }
     Ok(())
+}
+
+async fn take(options: &PgConnectOptions, flow: Flow, digest: &str, partitions: usize) -> Result<Vec<Line>, LineError> {
+    let mut lines = Vec::new();
+    for partition in 0..partitions {
+        let name = source_name(digest, partition);
+        lines.push(Line::take(options, LineSpec { flow, source: &name, live: false, exclusive: true }).await?);
+    }
+    Ok(lines)
 }
 
 /// Whether a line may hold a campaign command: a glance that spares reading a million impressions twice. A name with

@@ -40,8 +40,15 @@ pub struct FileSpec<'a> {
     pub digest: &'a str,
     /// When all its lines count as published.
     pub published_at: Timestamp,
+}
+
+/// One flow's share of a file.
+#[derive(Debug, Clone)]
+pub struct Share {
     /// How its lines are dealt out.
     pub route: Route,
+    /// Where each of its partitions stands.
+    pub after: Vec<Position>,
 }
 
 /// How far a file has been read, in bytes as they lie on the disk.
@@ -61,18 +68,22 @@ pub fn source_name(digest: &str, partition: usize) -> String {
 }
 
 impl FileSource {
-    /// Reads the file, each partition from after its position on.
-    pub fn open(spec: &FileSpec<'_>, after: &[Position], progress: ReadProgress) -> Result<Vec<Self>, SourceError> {
-        let first = after.iter().min().copied().unwrap_or(Position::START);
+    /// Reads the file once for all shares, each partition from after its position on.
+    pub fn open(spec: &FileSpec<'_>, shares: &[Share], progress: ReadProgress) -> Result<Vec<Vec<Self>>, SourceError> {
+        let first = shares.iter().flat_map(|share| &share.after).min().copied().unwrap_or(Position::START);
         let lines = Lines::open(spec.path, first, progress)?;
-        let (mut decks, mut sources) = (Vec::new(), Vec::new());
-        for (partition, after) in after.iter().enumerate() {
-            let (sender, batches) = mpsc::channel(1);
-            decks.push(Deck::new(*after, spec.published_at, sender));
-            sources.push(Self { name: source_name(spec.digest, partition), batches });
+        let (mut dealers, mut sources) = (Vec::new(), Vec::new());
+        for share in shares {
+            let (mut decks, mut of_share) = (Vec::new(), Vec::new());
+            for (partition, after) in share.after.iter().enumerate() {
+                let (sender, batches) = mpsc::channel(1);
+                decks.push(Deck::new(*after, spec.published_at, sender));
+                of_share.push(Self { name: source_name(spec.digest, partition), batches });
+            }
+            dealers.push((share.route, decks));
+            sources.push(of_share);
         }
-        let route = spec.route;
-        std::thread::Builder::new().name("file reader".into()).spawn(move || deal(lines, route, decks))?;
+        std::thread::Builder::new().name("file reader".into()).spawn(move || deal(lines, dealers))?;
         Ok(sources)
     }
 }
@@ -93,8 +104,8 @@ impl Source for FileSource {
     }
 }
 
-/// Reads all lines and deals them out. Stops early when nobody listens any more.
-fn deal(mut lines: Lines, route: Route, mut decks: Vec<Deck>) {
+/// Reads all lines and deals them out. Stops early when somebody stops listening.
+fn deal(mut lines: Lines, mut dealers: Vec<(Route, Vec<Deck>)>) {
     let mut line = Vec::new();
     loop {
         line.clear();
@@ -102,17 +113,20 @@ fn deal(mut lines: Lines, route: Route, mut decks: Vec<Deck>) {
             Ok(Some(offset)) => offset,
             Ok(None) => break,
             // One partition that hears of it is enough to stop the whole backfill.
-            Err(error) => return drop(decks.swap_remove(0).sender.blocking_send(Err(error))),
+            Err(error) => return drop(dealers[0].1[0].sender.blocking_send(Err(error))),
         };
         if line.iter().all(u8::is_ascii_whitespace) {
             continue;
         }
-        let Some(partition) = route(&line, decks.len()) else { continue };
-        if decks[partition].push(offset, &line).is_err() {
-            return;
+        for (route, decks) in &mut dealers {
+            if let Some(partition) = route(&line, decks.len())
+                && decks[partition].push(offset, &line).is_err()
+            {
+                return;
+            }
         }
     }
-    for deck in &mut decks {
+    for deck in dealers.iter_mut().flat_map(|(_, decks)| decks) {
         // Whoever has stopped listening will read these lines again.
         let _ = deck.send();
     }
@@ -267,9 +281,10 @@ mod tests {
 
     fn read_all(path: &Path, position: Position) -> Vec<(i64, String)> {
         let route: Route = |line, partitions| Some(line.len() % partitions);
-        let spec = FileSpec { path, digest: "x", published_at: Timestamp::EPOCH, route };
+        let spec = FileSpec { path, digest: "x", published_at: Timestamp::EPOCH };
+        let share = Share { route, after: vec![position; 2] };
         let mut found = Vec::new();
-        for mut source in FileSource::open(&spec, &[position; 2], ReadProgress::default()).unwrap() {
+        for mut source in FileSource::open(&spec, &[share], ReadProgress::default()).unwrap().remove(0) {
             while let Some(batch) = source.batches.blocking_recv() {
                 for message in batch.unwrap().items {
                     let text = String::from_utf8_lossy(&message.origin.payload).into_owned();

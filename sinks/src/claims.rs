@@ -28,30 +28,18 @@ pub(crate) async fn insert(writer: &mut Writer<'_>, wanted: &[Claim]) -> Result<
         return Ok(HeldClaim::new());
     }
     let (suspects, rest): (Vec<Claim>, Vec<Claim>) =
-        wanted.iter().partition(|claim| writer.suspects.may_hold(&claim.key));
+        wanted.iter().partition(|claim| writer.claimed.may_hold(&claim.key));
     let mut known = held(writer, &suspects).await?;
-    if !insert_unless_held(writer, wanted, &known).await? {
+    if !rows(writer, wanted, &known).copy_if_new(writer.connection, COPY).await? {
         known.extend(held(writer, &rest).await?);
-        copy(writer, wanted, &known).await?;
+        rows(writer, wanted, &known).copy(writer.connection, COPY).await?;
     }
-    wanted.iter().for_each(|claim| writer.suspects.note(&claim.key));
+    wanted.iter().for_each(|claim| writer.claimed.note(&claim.key));
     Ok(known)
 }
 
-/// Inserts all but the `known`; false, and nothing inserted, if one of them is held after all.
-async fn insert_unless_held(writer: &mut Writer<'_>, wanted: &[Claim], known: &HeldClaim) -> Result<bool, SinkError> {
-    sqlx::raw_sql("SAVEPOINT claims").execute(&mut *writer.connection).await?;
-    match copy(writer, wanted, known).await {
-        Ok(()) => Ok(true),
-        Err(sqlx::Error::Database(error)) if error.is_unique_violation() => {
-            sqlx::raw_sql("ROLLBACK TO SAVEPOINT claims").execute(&mut *writer.connection).await?;
-            Ok(false)
-        }
-        Err(error) => Err(error.into()),
-    }
-}
-
-async fn copy(writer: &mut Writer<'_>, wanted: &[Claim], known: &HeldClaim) -> Result<(), sqlx::Error> {
+/// The rows of all but the `known`.
+fn rows(writer: &Writer<'_>, wanted: &[Claim], known: &HeldClaim) -> CopyRows {
     let mut rows = CopyRows::new(wanted.len() * ROW_BYTES);
     for claim in wanted.iter().filter(|claim| !known.contains_key(&claim.key)) {
         rows.row(COLUMNS)
@@ -65,7 +53,7 @@ async fn copy(writer: &mut Writer<'_>, wanted: &[Claim], known: &HeldClaim) -> R
             .i32(claim.position.index)
             .date(writer.day);
     }
-    if rows.is_empty() { Ok(()) } else { rows.copy(writer.connection, COPY).await }
+    rows
 }
 
 /// Those of `wanted` that are held, with what their holders say.

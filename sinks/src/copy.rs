@@ -102,4 +102,20 @@ impl CopyRows {
         copy.finish().await?;
         Ok(())
     }
+
+    /// Sends all rows unless a unique index refuses one: then none is there, and the answer is false.
+    pub async fn copy_if_new(self, connection: &mut PgConnection, statement: &str) -> Result<bool, sqlx::Error> {
+        if self.is_empty() {
+            return Ok(true);
+        }
+        sqlx::raw_sql("SAVEPOINT before_copy").execute(&mut *connection).await?;
+        match self.copy(connection, statement).await {
+            Ok(()) => Ok(true),
+            Err(sqlx::Error::Database(error)) if error.is_unique_violation() => {
+                sqlx::raw_sql("ROLLBACK TO SAVEPOINT before_copy").execute(connection).await?;
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        }
+    }
 }

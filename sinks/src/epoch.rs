@@ -4,12 +4,13 @@
 
 use chrono::NaiveDate;
 use fail::fail_point;
-use schemas::{Campaign, Claim, Envelope, Facts, HeldClaim, Reject, Span, Timestamp, TrackingChanges};
+use schemas::{Campaign, Claim, ClaimKey, Envelope, Facts, HeldClaim, Reject, Span, Timestamp, TrackingChanges};
 use sqlx::PgConnection;
 use tokio::sync::OwnedMutexGuard;
 
 use crate::names::Names;
 use crate::suspects::Suspects;
+use crate::windows::NumberedKey;
 use crate::{Line, SinkError, campaigns, claims, conversions, impressions, late, rejects, rollups, totals, windows};
 
 /// A transaction under way. Dropped without [`commit`](Self::commit), nothing of it remains; its line must then be
@@ -27,7 +28,8 @@ pub(crate) struct Writer<'a> {
     pub(crate) connection: &'a mut PgConnection,
     pub(crate) campaigns: &'a Names,
     pub(crate) influencers: &'a Names,
-    pub(crate) suspects: &'a mut Suspects,
+    pub(crate) claimed: &'a mut Suspects<ClaimKey>,
+    pub(crate) opened: &'a mut Suspects<NumberedKey>,
     pub(crate) line: i32,
     pub(crate) live: bool,
     pub(crate) day: NaiveDate,
@@ -55,8 +57,8 @@ impl Epoch {
     }
 
     fn writer(&mut self) -> Writer<'_> {
-        let Line { connection, campaigns, influencers, suspects, line, live, .. } = &mut *self.line;
-        Writer { connection, campaigns, influencers, suspects, line: *line, live: *live, day: self.day }
+        let Line { connection, campaigns, influencers, claimed, opened, line, live, .. } = &mut *self.line;
+        Writer { connection, campaigns, influencers, claimed, opened, line: *line, live: *live, day: self.day }
     }
 
     /// Claims identities; returns those that were held before, with their contents. `wanted` is sorted and distinct.

@@ -1,12 +1,13 @@
 //! A line's end in PostgreSQL: one connection of its own, holding one row of `lines`.
 
 use chrono::{DateTime, NaiveDate, Utc};
-use schemas::{Facts, Position, Span, Timestamp};
+use schemas::{ClaimKey, Facts, Position, Span, Timestamp};
 use sqlx::{PgConnection, postgres::PgConnectOptions};
 use std::sync::Arc;
 use tokio::sync::Mutex;
 
 use crate::suspects::Suspects;
+use crate::windows::NumberedKey;
 use crate::{Epoch, Flow, SinkError, days, locks, names::Names, session};
 
 /// A line that this process has taken.
@@ -21,7 +22,8 @@ pub struct Line {
     pub(crate) day: NaiveDate,
     pub(crate) campaigns: Names,
     pub(crate) influencers: Names,
-    pub(crate) suspects: Suspects,
+    pub(crate) claimed: Suspects<ClaimKey>,
+    pub(crate) opened: Suspects<NumberedKey>,
 }
 
 /// What a line reads, and how it is taken.
@@ -63,7 +65,8 @@ impl Line {
             day: today,
             campaigns: Names::campaigns(),
             influencers: Names::influencers(),
-            suspects: Suspects::new(),
+            claimed: Suspects::new(),
+            opened: Suspects::new(),
         })
     }
 

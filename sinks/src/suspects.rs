@@ -1,9 +1,12 @@
-//! Which keys this line may have claimed before: a Bloom filter that chooses a path and decides nothing.
+//! Which keys this line may have written before: a Bloom filter that chooses a path and decides nothing.
 //!
-//! A key that the filter has never seen is inserted without a look; should somebody else hold it, the unique index
-//! refuses, and the batch takes the exact path. A key that it may have seen is looked up first.
+//! A key that the filter has never seen is copied in without a look; should it be there all the same, the unique index
+//! refuses, and the batch takes the exact path. A key that it may have seen takes the exact path at once.
 
 use schemas::ClaimKey;
+use std::marker::PhantomData;
+
+use crate::windows::NumberedKey;
 
 /// Bits per line: 8 MiB. Up to about 7 million keys fewer than one in a hundred is suspected wrongly; beyond, more and
 /// more are, and are merely looked up, as all would be without the filter.
@@ -11,32 +14,53 @@ const BITS: u64 = 1 << 26;
 /// Bits set per key.
 const HASHES: u64 = 4;
 
-/// The keys of a line, roughly.
+/// The keys of one table that a line has written, roughly.
 #[derive(Debug)]
-pub(crate) struct Suspects(Box<[u64]>);
+pub(crate) struct Suspects<K> {
+    words: Box<[u64]>,
+    keys: PhantomData<fn(&K)>,
+}
 
-impl Suspects {
+/// A key as two words that differ when the keys do.
+pub(crate) trait Words {
+    fn words(&self) -> (u64, u64);
+}
+
+impl Words for ClaimKey {
+    fn words(&self) -> (u64, u64) {
+        let (high, low) = self.id.as_u64_pair();
+        (high ^ self.kind as u64, low)
+    }
+}
+
+impl Words for NumberedKey {
+    fn words(&self) -> (u64, u64) {
+        let (campaign, start, influencer) = self;
+        (((*campaign as u64) << 32) | u64::from(*influencer as u32), start.timestamp_micros() as u64)
+    }
+}
+
+impl<K: Words> Suspects<K> {
     pub(crate) fn new() -> Self {
-        Self(vec![0; (BITS / 64) as usize].into_boxed_slice())
+        Self { words: vec![0; (BITS / 64) as usize].into_boxed_slice(), keys: PhantomData }
     }
 
     /// Whether the key may have been noted.
-    pub(crate) fn may_hold(&self, key: &ClaimKey) -> bool {
-        bits(key).all(|bit| self.0[(bit / 64) as usize] & (1 << (bit % 64)) != 0)
+    pub(crate) fn may_hold(&self, key: &K) -> bool {
+        bits(key.words()).all(|bit| self.words[(bit / 64) as usize] & (1 << (bit % 64)) != 0)
     }
 
     /// Notes a key.
-    pub(crate) fn note(&mut self, key: &ClaimKey) {
-        for bit in bits(key) {
-            self.0[(bit / 64) as usize] |= 1 << (bit % 64);
+    pub(crate) fn note(&mut self, key: &K) {
+        for bit in bits(key.words()) {
+            self.words[(bit / 64) as usize] |= 1 << (bit % 64);
         }
     }
 }
 
-/// Ids are hashes or UUIDs, but a time-ordered UUID is random only in part: both halves are mixed before use.
-fn bits(key: &ClaimKey) -> impl Iterator<Item = u64> {
-    let (high, low) = key.id.as_u64_pair();
-    let step = mixed(low ^ (key.kind as u64)) | 1;
+/// Half a key may be far from random (a time-ordered UUID, a minute), so both halves are mixed before use.
+fn bits((high, low): (u64, u64)) -> impl Iterator<Item = u64> {
+    let step = mixed(low) | 1;
     let start = mixed(high ^ step);
     (0..HASHES).map(move |i| start.wrapping_add(step.wrapping_mul(i)) % BITS)
 }
