@@ -115,8 +115,9 @@ struct Schedule {
     crashes: Vec<u64>,
 }
 
+/// Lives reach from before a line is taken to its last epochs, so most crashes come within one.
 fn schedule() -> impl Strategy<Value = Schedule> {
-    (prop::collection::vec(1usize..30, 1..5), prop::collection::vec(0u64..30_000, 0..4))
+    (prop::collection::vec(1usize..30, 1..5), prop::collection::vec(0u64..100_000, 1..6))
         .prop_map(|(batches, crashes)| Schedule { batches, crashes })
 }
 

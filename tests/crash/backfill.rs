@@ -2,16 +2,20 @@
 
 use super::alpes::Home;
 use super::tables::Tables;
-use super::{KILLS, rounds, sample, sleep_within};
+use super::{KILLS, is_drill, rounds, sample, sleep_within};
 
-/// A life is shorter than the file takes, and long enough to get into it.
-const LIFE: std::ops::Range<u64> = 100..2_500;
+/// Into how many files the sample is cut: the more, the sooner an epoch begins, and the more files are finished.
+const FILES: [usize; 1] = [10];
+const DRILL_FILES: [usize; 3] = [1, 10, 40];
+/// A life is shorter than the files take, and long enough to get into them.
+const LIFE: std::ops::Range<u64> = 300..4_000;
 
 #[test]
 fn killed_anywhere_it_goes_on_where_it_was() {
-    let backfill = format!("backfill {}", sample::packed());
-    for _ in 0..rounds() {
+    let cuts: &[usize] = if is_drill() { &DRILL_FILES } else { &FILES };
+    for files in cuts.iter().flat_map(|files| (0..rounds()).map(|_| *files)) {
         let home = Home::new();
+        let backfill = format!("backfill {}", sample::files(home.data(), sample::LINES, files).join(" "));
         let mut kills = 0;
         for _ in 0..KILLS {
             let mut life = home.start(&backfill);

@@ -104,3 +104,15 @@ fn a_second_load_changes_no_sum() {
     Tables::expected().without_rejects().assert_same(&Tables::of(&home));
     home.run("verify");
 }
+
+#[test]
+fn a_load_and_a_backfill_of_the_same_commands_count_once() {
+    let home = Home::new();
+    let _up = home.serve("up");
+    let load = home.start(&load(&sample::packed(), home.http()));
+    home.run(&format!("backfill {}", sample::packed()));
+    load.finish();
+    home.wait_until_counted();
+    Tables::expected().without_rejects().assert_same(&Tables::of(&home));
+    home.run("verify");
+}
