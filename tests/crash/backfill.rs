@@ -16,6 +16,8 @@ fn killed_anywhere_it_goes_on_where_it_was() {
     for files in cuts.iter().flat_map(|files| (0..rounds()).map(|_| *files)) {
         let home = Home::new();
         let backfill = format!("backfill {}", sample::files(home.data(), sample::LINES, files).join(" "));
+        // Making the database could take longer than a life.
+        home.run("verify");
         let mut kills = 0;
         for _ in 0..KILLS {
             let mut life = home.start(&backfill);
