@@ -1,10 +1,11 @@
-//! `alpes backfill`, aborted at each step of an epoch.
+//! `alpes`, aborted at each step of an epoch, and between an append and its answer.
 
 use std::os::unix::process::ExitStatusExt;
 
 use serde_json::Value;
 
 use super::alpes::{Home, Running};
+use super::load::load;
 use super::tables::Tables;
 use super::{is_drill, sample};
 
@@ -25,6 +26,8 @@ const LINES: usize = 20_000;
 /// How many epochs pass the step before one aborts at it.
 const PASSES: [usize; 1] = [4];
 const DRILL_PASSES: [usize; 6] = [0, 1, 2, 3, 5, 8];
+/// Appends that are answered before one is not, in each life of an `up`.
+const APPENDS: [u32; 3] = [3, 8, 5];
 
 /// What has come of the files: the tables, and how many lines were accepted, duplicates, rejected.
 fn outcome(home: &Home, backfill: &str) -> (Tables, Vec<[Value; 4]>) {
@@ -54,6 +57,22 @@ fn aborted_at_any_step_it_counts_the_same() {
         assert_eq!(summaries, found.1);
         home.run("verify");
     }
+}
+
+/// A chunk that is sent again because its answer was lost would show in the rejects, if it were appended again.
+#[test]
+fn an_append_whose_answer_was_lost_is_not_made_twice() {
+    let home = Home::new();
+    let load = home.start(&load(&sample::packed(), home.http()));
+    // Some of the appends are ticks, but not all of those that abort.
+    for appends in APPENDS {
+        abort(&home, &format!("log::appended={appends}*off->return"), "up");
+    }
+    let _up = home.serve("up");
+    load.finish();
+    home.wait_until_counted();
+    Tables::expected().assert_same(&Tables::of(&home));
+    home.run("verify");
 }
 
 /// Runs a subcommand until a failpoint aborts it.

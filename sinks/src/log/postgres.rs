@@ -125,7 +125,9 @@ impl LogBackend for PostgresLog {
     async fn append(&mut self, requests: &[AppendRequest]) -> Result<Vec<Vec<Receipt>>, LogError> {
         // Whether a failed append reached its commit is unknown, so it is not tried again here: the senders decide, and
         // their ids make a second attempt harmless.
-        self.try_append(requests).await.map_err(|error| LogError::Unavailable(error.to_string()))
+        let appended = self.try_append(requests).await.map_err(|error| LogError::Unavailable(error.to_string()))?;
+        fail::fail_point!("log::appended", |_| std::process::abort());
+        Ok(appended)
     }
 }
 
