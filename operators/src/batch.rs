@@ -45,15 +45,14 @@ pub struct Output<'a, T> {
     emitted: &'a mut Vec<T>,
     rejects: &'a mut Vec<Reject>,
     reached: &'a mut Option<Timestamp>,
+    messages: &'a mut u64,
 }
 
 impl<'a, T> Output<'a, T> {
-    pub(crate) const fn new(
-        emitted: &'a mut Vec<T>,
-        rejects: &'a mut Vec<Reject>,
-        reached: &'a mut Option<Timestamp>,
-    ) -> Self {
-        Self { emitted, rejects, reached }
+    /// For the items of `batch`, which were taken out of it.
+    pub(crate) const fn new<U>(emitted: &'a mut Vec<T>, batch: &'a mut Batch<U>) -> Self {
+        let Batch { rejects, reached, span, .. } = batch;
+        Self { emitted, rejects, reached, messages: &mut span.messages }
     }
 
     /// Sends an item on.
@@ -64,6 +63,11 @@ impl<'a, T> Output<'a, T> {
     /// Sets an item aside.
     pub fn reject(&mut self, reject: Reject) {
         self.rejects.push(reject);
+    }
+
+    /// Leaves an item to another flow, which counts it among its messages.
+    pub fn leave(&mut self) {
+        *self.messages = self.messages.saturating_sub(1);
     }
 
     /// Notes that event time has come this far.

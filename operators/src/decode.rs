@@ -35,7 +35,7 @@ impl Operator for Decode {
             Err(faults) if kind.is_none_or(Kind::is_tracking) == self.tracking => {
                 out.reject(Reject::new(origin, kind, None, faults));
             }
-            Ok(_) | Err(_) => {}
+            Ok(_) | Err(_) => out.leave(),
         }
     }
 }

@@ -54,7 +54,7 @@ impl Operator for Horizon {
         }
         let items = batch.take_items();
         let mut emitted = Vec::with_capacity(items.len());
-        let mut out = Output::new(&mut emitted, &mut batch.rejects, &mut batch.reached);
+        let mut out = Output::new(&mut emitted, &mut batch);
         items.into_iter().for_each(|item| self.on_item(item, &mut out));
         batch.with(emitted)
     }

@@ -22,7 +22,7 @@ pub trait Operator: Send {
     fn on_batch(&mut self, mut batch: Batch<Self::In>) -> Batch<Self::Out> {
         let items = batch.take_items();
         let mut emitted = Vec::with_capacity(items.len());
-        let mut out = Output::new(&mut emitted, &mut batch.rejects, &mut batch.reached);
+        let mut out = Output::new(&mut emitted, &mut batch);
         for item in items {
             self.on_item(item, &mut out);
         }

@@ -37,7 +37,7 @@ impl Progress {
 /// What a file has brought in all its runs.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Summary {
-    /// Lines of the file that were read (campaign commands are read by both flows, and counted once).
+    /// Lines of the file that were read; each counts in the flow that it belongs to.
     pub lines: u64,
     /// Commands that were new.
     pub accepted: u64,
@@ -128,10 +128,7 @@ async fn read(
     for ((flow, line), source) in lines.zip(sources.into_iter().flatten()) {
         let committed = progress.committed.clone();
         running.spawn(run(flow, source, line, privacy, move |span| {
-            // Campaign commands are seen by both flows, and counted once.
-            if flow == Flow::Tracking {
-                committed.fetch_add(span.messages, Ordering::Relaxed);
-            }
+            committed.fetch_add(span.messages, Ordering::Relaxed);
         }));
     }
     while let Some(ended) = running.join_next().await {
@@ -171,9 +168,8 @@ const TRACKING: Route = |line, partitions| {
 
 async fn summary(connection: &mut sqlx::PgConnection, digest: &str) -> Result<Summary, LineError> {
     let row: (i64, i64, i64, i64) = sqlx::query_as(
-        "SELECT coalesce(sum(messages) FILTER (WHERE flow = 'tracking'), 0)::bigint,
-                coalesce(sum(accepted), 0)::bigint, coalesce(sum(duplicates), 0)::bigint,
-                coalesce(sum(rejected), 0)::bigint
+        "SELECT coalesce(sum(messages), 0)::bigint, coalesce(sum(accepted), 0)::bigint,
+                coalesce(sum(duplicates), 0)::bigint, coalesce(sum(rejected), 0)::bigint
          FROM lines WHERE source LIKE 'file-' || $1 || '-%'",
     )
     .bind(digest)

@@ -42,6 +42,6 @@ pub struct Span {
     pub after: Position,
     /// The position of the last message.
     pub through: Position,
-    /// How many messages lie in it (ticks not counted).
+    /// How many messages of its flow lie in it (ticks not counted).
     pub messages: u64,
 }

@@ -1,5 +1,7 @@
 //! `alpes backfill`, killed.
 
+use serde_json::Value;
+
 use super::alpes::Home;
 use super::tables::Tables;
 use super::{KILLS, is_drill, rounds, sample, sleep_within};
@@ -39,4 +41,24 @@ fn a_finished_file_is_left_alone() {
     let before = Tables::of(&home);
     assert!(home.run(&format!("backfill {files}")).contains("finished before, nothing to do (1000 lines)"));
     before.assert_same(&Tables::of(&home));
+}
+
+/// The flow of campaigns looks at some lines of others, too.
+#[test]
+fn each_line_counts_in_the_flow_that_it_belongs_to() {
+    const MIXED: &str = r#"
+{"comando":"crear-campaña","id":"cmp-1"}
+{"comando":"crear-campa\u00f1a","id":"cmp-2"}
+{"comando":"registrar-impresion","id":"imp-1","campaña_id":"cmp-1"}
+{"comando":"registrar-impresion","id":"imp-2","campaña_id":"cmp-1","user_agent":"a \"quoted\" one"}
+{"comando":"crear-campaña","id":"cmp-3"
+"#;
+    let home = Home::new();
+    let file = home.data().join("mixed.ndjson");
+    std::fs::write(&file, MIXED).unwrap();
+    let summary: Value = serde_json::from_str(&home.run(&format!("backfill --json {}", file.display()))).unwrap();
+    for (key, count) in [("lines", 5), ("accepted", 4), ("duplicates", 0), ("rejected", 1), ("lines_this_run", 5)] {
+        assert_eq!(summary[key], count, "{key}");
+    }
+    home.run("verify");
 }
