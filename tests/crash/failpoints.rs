@@ -1,6 +1,7 @@
 //! `alpes`, aborted at each step of an epoch, and between an append and its answer.
 
 use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
 
 use serde_json::Value;
 
@@ -23,11 +24,21 @@ const SIGABRT: i32 = 6;
 /// Small files, of some epochs each: lines that go on, lines that begin, and files that are finished.
 const FILES: usize = 4;
 const LINES: usize = 20_000;
+/// Campaigns, in a file of their own before the others: their announcements are written once, too.
+const CAMPAIGNS: usize = 40;
 /// How many epochs pass the step before one aborts at it.
 const PASSES: [usize; 1] = [4];
 const DRILL_PASSES: [usize; 6] = [0, 1, 2, 3, 5, 8];
 /// Appends that are answered before one is not, in each life of an `up`.
 const APPENDS: [u32; 3] = [3, 8, 5];
+
+/// The command line that reads all files.
+fn backfill(folder: &Path) -> String {
+    let campaigns = folder.join("campaigns.ndjson");
+    let campaign = |number| format!(r#"{{"comando":"crear-campaña","id":"cmp-{number:04}"}}"#) + "\n";
+    std::fs::write(&campaigns, (0..CAMPAIGNS).map(campaign).collect::<String>()).unwrap();
+    format!("backfill {} {}", campaigns.display(), sample::files(folder, LINES, FILES).join(" "))
+}
 
 /// What has come of the files: the tables, and how many lines were accepted, duplicates, rejected.
 fn outcome(home: &Home, backfill: &str) -> (Tables, Vec<[Value; 4]>) {
@@ -42,7 +53,7 @@ fn outcome(home: &Home, backfill: &str) -> (Tables, Vec<[Value; 4]>) {
 #[test]
 fn aborted_at_any_step_it_counts_the_same() {
     let folder = tempfile::tempdir().unwrap();
-    let backfill = format!("backfill {}", sample::files(folder.path(), LINES, FILES).join(" "));
+    let backfill = backfill(folder.path());
     let calm = Home::new();
     let (tables, summaries) = outcome(&calm, &backfill);
     let passes: &[usize] = if is_drill() { &DRILL_PASSES } else { &PASSES };
@@ -55,6 +66,7 @@ fn aborted_at_any_step_it_counts_the_same() {
         let found = outcome(&home, &backfill);
         tables.assert_same(&found.0);
         assert_eq!(summaries, found.1);
+        assert_eq!(home.run("export campañas").lines().count(), 1 + CAMPAIGNS);
         home.run("verify");
     }
 }
