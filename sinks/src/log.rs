@@ -9,8 +9,8 @@ mod retention;
 use bytes::Bytes;
 use metrics::{counter, histogram};
 use schemas::{Kind, Position, Timestamp};
-use std::{future::Future, hash::Hasher, time::Instant};
-use tokio::sync::{mpsc, oneshot};
+use std::{future::Future, hash::Hasher, sync::Arc, time::Instant};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use uuid::Uuid;
 
 pub use postgres::PostgresLog;
@@ -22,6 +22,9 @@ pub const WAITING_REQUESTS_MAX: usize = 8_192;
 pub const APPEND_COMMANDS_MAX: usize = 8_192;
 /// Bytes of payload in one append.
 pub const APPEND_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// Groups that may be on their way at once: one is put in its place while others become durable.
+pub const GROUPS_IN_FLIGHT_MAX: usize = 8;
 
 /// A command on its way into the log.
 #[derive(Debug, Clone)]
@@ -160,7 +163,7 @@ pub struct AppendRequest {
     pub entries: Vec<LogEntry>,
     /// Set for a chunk that must not be appended twice.
     pub chunk: Option<ChunkKey>,
-    reply: oneshot::Sender<Result<Vec<Receipt>, LogError>>,
+    reply: oneshot::Sender<Appended>,
 }
 
 impl AppendRequest {
@@ -169,14 +172,16 @@ impl AppendRequest {
     }
 }
 
-/// A place to append to.
+/// A request's receipts in the order of its entries; none for a chunk that lay there already.
+pub type Appended = Result<Vec<Receipt>, LogError>;
+
+/// A place to append to, in two steps, so that one group travels while the last one becomes durable.
 pub trait LogBackend: Send + 'static {
-    /// Appends all entries of all `requests`, or none; returns each request's receipts in the order of its entries
-    /// (none for a chunk that lay there already). Durable when it returns.
-    fn append(
-        &mut self,
-        requests: &[AppendRequest],
-    ) -> impl Future<Output = Result<Vec<Vec<Receipt>>, LogError>> + Send;
+    /// Resolves when the group is durable: what became of each request.
+    type Durable: Future<Output = Vec<Appended>> + Send + 'static;
+
+    /// Puts a group in its place, after all groups before it. A request is appended whole or not at all.
+    fn append(&mut self, group: &[AppendRequest]) -> impl Future<Output = Result<Self::Durable, LogError>> + Send;
 }
 
 /// The queue in front of the log. Cheap to clone.
@@ -211,15 +216,25 @@ impl LogWriter {
 }
 
 async fn append_in_groups(mut backend: impl LogBackend, mut queue: mpsc::Receiver<AppendRequest>) {
+    let places = Arc::new(Semaphore::new(GROUPS_IN_FLIGHT_MAX));
     while let Some(first) = queue.recv().await {
+        let Ok(place) = places.clone().acquire_owned().await else { return };
         let group = gather(first, &mut queue);
         let started = Instant::now();
-        let outcome = backend.append(&group).await;
-        histogram!("alpes_log_append_seconds").record(started.elapsed());
-        if let Err(error) = &outcome {
-            tracing::warn!(%error, requests = group.len(), "append failed; its senders were told to try again");
+        match backend.append(&group).await {
+            Ok(durable) => {
+                tokio::spawn(async move {
+                    let outcomes = durable.await;
+                    histogram!("alpes_log_append_seconds").record(started.elapsed());
+                    answer(group, outcomes);
+                    drop(place);
+                });
+            }
+            Err(error) => {
+                let outcomes = vec![Err(error); group.len()];
+                answer(group, outcomes);
+            }
         }
-        answer(group, outcome);
     }
 }
 
@@ -236,21 +251,16 @@ fn gather(first: AppendRequest, queue: &mut mpsc::Receiver<AppendRequest>) -> Ve
     group
 }
 
-fn answer(group: Vec<AppendRequest>, outcome: Result<Vec<Vec<Receipt>>, LogError>) {
-    let commands: usize = group.iter().map(|request| request.entries.len()).sum();
-    match outcome {
-        Ok(receipts) => {
-            counter!("alpes_log_appended_commands_total").increment(commands as u64);
-            for (request, receipts) in group.into_iter().zip(receipts) {
-                // A sender that has gone away does not want its receipt; the command stays appended.
-                let _ = request.reply.send(Ok(receipts));
-            }
+fn answer(group: Vec<AppendRequest>, outcomes: Vec<Appended>) {
+    if let Some(error) = outcomes.iter().find_map(|outcome| outcome.as_ref().err()) {
+        tracing::warn!(%error, requests = group.len(), "append failed; its senders were told to try again");
+    }
+    for (request, outcome) in group.into_iter().zip(outcomes) {
+        if outcome.is_ok() {
+            counter!("alpes_log_appended_commands_total").increment(request.entries.len() as u64);
         }
-        Err(error) => {
-            for request in group {
-                let _ = request.reply.send(Err(error.clone()));
-            }
-        }
+        // A sender that has gone away does not want its receipt; the command stays appended.
+        let _ = request.reply.send(outcome);
     }
 }
 

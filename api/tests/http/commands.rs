@@ -4,8 +4,8 @@ use axum::body::Body;
 use insta::assert_json_snapshot;
 use schemas::message::PAYLOAD_BYTES_MAX;
 use serde_json::json;
-use sinks::log::{AppendRequest, LogBackend};
-use sinks::{LogError, LogWriter, Receipt};
+use sinks::log::{AppendRequest, Appended, LogBackend};
+use sinks::{LogError, LogWriter};
 use std::time::{Duration, Instant};
 
 use crate::support::{Api, database};
@@ -173,7 +173,9 @@ async fn a_client_that_goes_away_takes_nothing_back() {
 struct Broken(Option<LogError>);
 
 impl LogBackend for Broken {
-    async fn append(&mut self, _: &[AppendRequest]) -> Result<Vec<Vec<Receipt>>, LogError> {
+    type Durable = std::future::Ready<Vec<Appended>>;
+
+    async fn append(&mut self, _: &[AppendRequest]) -> Result<Self::Durable, LogError> {
         match &self.0 {
             Some(error) => Err(error.clone()),
             None => std::future::pending().await,

@@ -3,9 +3,12 @@
 use chrono::{DateTime, NaiveDate, Utc};
 use schemas::{Position, Timestamp};
 use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    future::{Ready, ready},
+};
 
-use super::{AppendRequest, Flow, LogBackend, LogEntry, LogError, Receipt};
+use super::{AppendRequest, Appended, Flow, LogBackend, LogEntry, LogError, Receipt};
 use crate::{TENANT, days::ensure_day, session};
 
 /// Appends an append's entries. `heads` locks the partitions in order and hands out their offsets, so that writers
@@ -122,12 +125,15 @@ impl PostgresLog {
 }
 
 impl LogBackend for PostgresLog {
-    async fn append(&mut self, requests: &[AppendRequest]) -> Result<Vec<Vec<Receipt>>, LogError> {
+    /// The commit itself waits for the disk.
+    type Durable = Ready<Vec<Appended>>;
+
+    async fn append(&mut self, group: &[AppendRequest]) -> Result<Self::Durable, LogError> {
         // Whether a failed append reached its commit is unknown, so it is not tried again here: the senders decide, and
         // their ids make a second attempt harmless.
-        let appended = self.try_append(requests).await.map_err(|error| LogError::Unavailable(error.to_string()))?;
+        let appended = self.try_append(group).await.map_err(|error| LogError::Unavailable(error.to_string()))?;
         fail::fail_point!("log::appended", |_| std::process::abort());
-        Ok(appended)
+        Ok(ready(appended.into_iter().map(Ok).collect()))
     }
 }
 
