@@ -120,6 +120,8 @@ pub enum EventKind {
         kind: ConversionKind,
         /// What it is worth.
         amount: Money,
+        /// Whether it came as a float that may have meant another amount.
+        inexact: bool,
     },
 }
 

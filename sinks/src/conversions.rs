@@ -52,7 +52,7 @@ pub(crate) async fn insert(writer: &mut Writer<'_>, events: &[Envelope<TrackingE
 fn rows<'a>(writer: &Writer<'_>, events: &'a [Envelope<TrackingEvent>]) -> Result<Vec<Row<'a>>, SinkError> {
     let mut rows = Vec::new();
     for event in events {
-        let EventKind::Conversion { kind, amount } = event.body.kind else { continue };
+        let EventKind::Conversion { kind, amount, .. } = event.body.kind else { continue };
         let campaign = writer.campaigns.number(&event.body.campaign)?;
         let influencer = writer.influencers.number_or_nobody(event.body.influencer.as_deref())?;
         rows.push((campaign, influencer, kind, amount, event));

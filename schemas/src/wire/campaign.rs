@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::field::{Text, Verbatim, judge_text, normalised};
+use super::field::{Amount, Text, Verbatim, judge_text};
 use super::tracking::currency;
 use super::{Context, command_id};
 use crate::content::ContentBuilder;
@@ -12,21 +12,21 @@ use crate::{Campaign, Code, Fault, Faults, InfluencerId, Money};
 #[derive(Debug, Clone, Deserialize)]
 pub struct CampaignRecord {
     #[serde(default)]
-    id: Text,
+    pub(super) id: Text,
     #[serde(default)]
-    nombre: Text,
+    pub(super) nombre: Text,
     #[serde(default)]
-    producto: Text,
+    pub(super) producto: Text,
     #[serde(default)]
-    presupuesto: Verbatim,
+    pub(super) presupuesto: Amount,
     #[serde(default)]
-    moneda: Text,
+    pub(super) moneda: Text,
     #[serde(default)]
-    marca: Text,
+    pub(super) marca: Text,
     #[serde(default)]
-    influencers_ids: Verbatim,
+    pub(super) influencers_ids: Verbatim,
     #[serde(default)]
-    conversiones: Verbatim,
+    pub(super) conversiones: Verbatim,
 }
 
 impl CampaignRecord {
@@ -40,7 +40,7 @@ impl CampaignRecord {
         let sent_currency = if self.moneda == Text::Null { Text::Absent } else { self.moneda };
         let currency = currency(&sent_currency, faults);
         let sent_budget =
-            if self.presupuesto.is_none() { None } else { self.presupuesto.amount("presupuesto", currency, faults) };
+            if self.presupuesto.is_none() { None } else { self.presupuesto.judge("presupuesto", currency, faults) };
         let influencers = influencers(&self.influencers_ids, faults);
         let conversions = list(&self.conversiones, faults);
         if let Some(faults) = Faults::of(std::mem::take(faults)) {
@@ -51,7 +51,7 @@ impl CampaignRecord {
             .text(name.as_deref())
             .text(product.as_deref())
             .text(brand.as_deref())
-            .text(sent_budget.map(|budget| normalised(budget.amount())).as_deref())
+            .text(sent_budget.as_ref().map(|sent| &*sent.content))
             .text((sent_currency != Text::Absent).then_some(currency.code()))
             .text(Some(&conversions));
         let content = influencers.iter().fold(content, |content, influencer| content.text(Some(influencer)));
@@ -60,7 +60,7 @@ impl CampaignRecord {
             name,
             product,
             brand,
-            budget: sent_budget.unwrap_or(Money::zero(currency)),
+            budget: sent_budget.map_or(Money::zero(currency), |sent| sent.money),
             influencers,
             conversions: conversions.into(),
             created_at: context.published_at,

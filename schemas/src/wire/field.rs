@@ -4,7 +4,7 @@
 use rust_decimal::Decimal;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use crate::{Code, Currency, Fault, Money, ids::ID_BYTES_MAX};
 
@@ -124,7 +124,7 @@ impl<'de> Visitor<'de> for TextVisitor {
     }
 }
 
-/// A value whose JSON text is kept as it was written: an amount, since a float would change it; a list.
+/// A value whose JSON text is kept as it was written: a list.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Verbatim(pub(crate) Option<Box<str>>);
 
@@ -135,33 +135,65 @@ impl<'de> Deserialize<'de> for Verbatim {
     }
 }
 
-impl Verbatim {
-    /// An amount as a JSON number or a decimal text; nothing when absent. Null and empty are faults.
-    pub(crate) fn amount(&self, path: &'static str, currency: Currency, faults: &mut Vec<Fault>) -> Option<Money> {
-        let written = self.0.as_deref()?;
-        let mut fault = |code, detail: String| {
-            faults.push(Fault { code, path, detail });
-            None
+/// A value that should be an amount.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) enum Amount {
+    /// Not there.
+    #[default]
+    Absent,
+    /// JSON's text as it was written, since a float would change it.
+    Written(Box<str>),
+    /// An exact number: Avro's decimal or long.
+    Exact(Decimal),
+    /// What old producers send.
+    Float(f32),
+}
+
+/// An amount that was sent, judged.
+#[derive(Debug)]
+pub(crate) struct Sent {
+    pub(crate) money: Money,
+    /// What was said, for content: `150000.0` and `150000` are the same.
+    pub(crate) content: String,
+    pub(crate) inexact: bool,
+}
+
+impl<'de> Deserialize<'de> for Amount {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Self::Written(<&RawValue>::deserialize(deserializer)?.get().into()))
+    }
+}
+
+impl Amount {
+    /// The amount; nothing when absent. In JSON it is a number or a decimal text, null and empty are faults.
+    pub(crate) fn judge(&self, path: &'static str, currency: Currency, faults: &mut Vec<Fault>) -> Option<Sent> {
+        let exact = |money: Money| Sent { content: money.amount().to_string(), money, inexact: false };
+        let judged = match self {
+            Self::Absent => return None,
+            Self::Written(written) => Money::parse(&decimal_text(written, path, faults)?, currency).map(exact),
+            Self::Exact(amount) => Money::exact(*amount, currency).map(exact),
+            Self::Float(float) => Money::from_f32(*float, currency)
+                .map(|read| Sent { money: read.money, content: read.written, inexact: read.inexact }),
         };
-        let text = match written.as_bytes().first() {
-            Some(b'-' | b'0'..=b'9') => written.to_owned(),
-            Some(b'"') => serde_json::from_str(written).unwrap_or_default(),
-            Some(b'n') => return fault(Code::InvalidValue, "es null; omítalo o dé un importe".into()),
-            _ => return fault(Code::Malformed, "debe ser un número o un texto decimal".into()),
-        };
-        match Money::parse(&text, currency) {
-            Ok(money) => Some(money),
-            Err(error) => fault(Code::InvalidValue, error.to_string()),
-        }
+        judged.map_err(|error| note(faults, Code::InvalidValue, path, &error.to_string())).ok()
     }
 
     /// Whether it is absent or `null`.
     pub(crate) fn is_none(&self) -> bool {
-        self.0.as_deref().is_none_or(|written| written == "null")
+        match self {
+            Self::Absent => true,
+            Self::Written(written) => &**written == "null",
+            Self::Exact(_) | Self::Float(_) => false,
+        }
     }
 }
 
-/// The amount as content compares it: `150000.0` and `150000` are the same.
-pub(crate) fn normalised(amount: Decimal) -> String {
-    amount.normalize().to_string()
+fn decimal_text<'a>(written: &'a str, path: &'static str, faults: &mut Vec<Fault>) -> Option<Cow<'a, str>> {
+    match written.as_bytes().first() {
+        Some(b'-' | b'0'..=b'9') => return Some(written.into()),
+        Some(b'"') => return Some(serde_json::from_str::<String>(written).unwrap_or_default().into()),
+        Some(b'n') => note(faults, Code::InvalidValue, path, "es null; omítalo o dé un importe"),
+        _ => note(faults, Code::Malformed, path, "debe ser un número o un texto decimal"),
+    };
+    None
 }

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use std::net::IpAddr;
 
-use super::field::{Text, Verbatim, normalised};
+use super::field::{Amount, Text};
 use super::{Context, FUTURE_MAX, Privacy, command_id};
 use crate::content::ContentBuilder;
 use crate::{
@@ -18,29 +18,29 @@ pub struct TrackingRecord {
     #[serde(default)]
     pub(super) comando: Text,
     #[serde(default)]
-    id: Text,
+    pub(super) id: Text,
     #[serde(default, rename = "campaña_id")]
-    campaign_id: Text,
+    pub(super) campaign_id: Text,
     #[serde(default)]
-    influencer_id: Text,
+    pub(super) influencer_id: Text,
     #[serde(default)]
-    usuario_id: Text,
+    pub(super) usuario_id: Text,
     #[serde(default)]
-    tipo_evento: Text,
+    pub(super) tipo_evento: Text,
     #[serde(default)]
-    tipo_conversion: Text,
+    pub(super) tipo_conversion: Text,
     #[serde(default)]
-    valor: Verbatim,
+    pub(super) valor: Amount,
     #[serde(default)]
-    moneda: Text,
+    pub(super) moneda: Text,
     #[serde(default)]
-    user_agent: Text,
+    pub(super) user_agent: Text,
     #[serde(default)]
-    ip_address: Text,
+    pub(super) ip_address: Text,
     #[serde(default)]
-    referrer: Text,
+    pub(super) referrer: Text,
     #[serde(default)]
-    timestamp: Text,
+    pub(super) timestamp: Text,
 }
 
 const fn impression() -> Kind {
@@ -146,13 +146,13 @@ impl TrackingRecord {
             ConversionKind::Sale
         });
         let currency = currency(&self.moneda, faults);
-        let sent_amount = self.valor.amount("valor", currency, faults);
-        let amount = sent_amount.unwrap_or(Money::zero(currency));
+        let sent = self.valor.judge("valor", currency, faults);
         let content = content
             .text((self.tipo_conversion != Text::Absent).then_some(name))
-            .text(sent_amount.map(|money| normalised(money.amount())).as_deref())
+            .text(sent.as_ref().map(|sent| &*sent.content))
             .text((self.moneda != Text::Absent).then_some(currency.code()));
-        (EventKind::Conversion { kind, amount }, content)
+        let (amount, inexact) = sent.map_or((Money::zero(currency), false), |sent| (sent.money, sent.inexact));
+        (EventKind::Conversion { kind, amount, inexact }, content)
     }
 }
 
