@@ -1,9 +1,12 @@
 //! The users' names: what a producer may write, read leniently in shape and judged strictly in value.
 //!
-//! [`decode`] turns bytes into a [`Record`] and fails only on what is not JSON. [`Record::validate`] turns a record
-//! into a [`Command`], or into *all* of its faults. Both are pure: the edge and the line share them.
+//! [`decode`] turns bytes into a [`Record`] and fails only on what is not JSON; [`decode_avro`] on what is not Avro.
+//! [`Record::validate`] turns a record into a [`Command`], or into *all* of its faults. They are pure: the edge and the
+//! line share them.
 
+mod alpes;
 mod campaign;
+mod datum;
 mod field;
 mod tracking;
 
@@ -13,7 +16,10 @@ use std::time::Duration;
 use uuid::Uuid;
 
 pub use campaign::CampaignRecord;
+pub use datum::{DATUM_BYTES_MAX, decode_avro};
 pub use tracking::TrackingRecord;
+
+pub(crate) use alpes::ComandoAlpes;
 
 /// How far an event may lie ahead of its publication: more is a bad clock.
 pub const FUTURE_MAX: Duration = Duration::from_secs(5 * 60);

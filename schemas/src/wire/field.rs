@@ -172,8 +172,11 @@ impl Amount {
             Self::Absent => return None,
             Self::Written(written) => Money::parse(&decimal_text(written, path, faults)?, currency).map(exact),
             Self::Exact(amount) => Money::exact(*amount, currency).map(exact),
-            Self::Float(float) => Money::from_f32(*float, currency)
-                .map(|read| Sent { money: read.money, content: read.written, inexact: read.inexact }),
+            Self::Float(float) => Money::from_f32(*float, currency).map(|read| Sent {
+                money: read.money,
+                content: read.written,
+                inexact: read.inexact,
+            }),
         };
         judged.map_err(|error| note(faults, Code::InvalidValue, path, &error.to_string())).ok()
     }

@@ -47,6 +47,28 @@ const fn impression() -> Kind {
     Kind::RecordImpression
 }
 
+/// A command that says nothing yet.
+impl Default for TrackingRecord {
+    fn default() -> Self {
+        Self {
+            kind: impression(),
+            comando: Text::Absent,
+            id: Text::Absent,
+            campaign_id: Text::Absent,
+            influencer_id: Text::Absent,
+            usuario_id: Text::Absent,
+            tipo_evento: Text::Absent,
+            tipo_conversion: Text::Absent,
+            valor: Amount::Absent,
+            moneda: Text::Absent,
+            user_agent: Text::Absent,
+            ip_address: Text::Absent,
+            referrer: Text::Absent,
+            timestamp: Text::Absent,
+        }
+    }
+}
+
 impl TrackingRecord {
     pub(super) fn of(mut self, kind: Kind) -> Self {
         self.kind = kind;

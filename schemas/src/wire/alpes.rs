@@ -1,0 +1,218 @@
+//! `ComandoAlpes`, the record of Alpes' own topic: every command in one record, both ways.
+
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize, Serializer};
+use std::borrow::Cow;
+
+use super::campaign::CampaignRecord;
+use super::datum::{decimal, id, text, texts};
+use super::field::{Amount, Text, Verbatim};
+use super::tracking::{TrackingRecord, currency};
+use super::{Record, kind_of};
+use crate::{Faults, Kind};
+
+/// A command, field by field; or `crudo`, as it was sent.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(crate) struct ComandoAlpes<'a> {
+    #[serde(default)]
+    comando: Option<&'a str>,
+    #[serde(default)]
+    id: Option<&'a str>,
+    #[serde(default, rename = "campaña_id")]
+    campaign_id: Option<&'a str>,
+    #[serde(default)]
+    influencer_id: Option<&'a str>,
+    #[serde(default)]
+    usuario_id: Option<&'a str>,
+    #[serde(default)]
+    tipo_evento: Option<&'a str>,
+    #[serde(default)]
+    tipo_conversion: Option<&'a str>,
+    #[serde(default, deserialize_with = "decimal", serialize_with = "crate::avro::decimal")]
+    valor: Option<Decimal>,
+    #[serde(default)]
+    moneda: Option<&'a str>,
+    #[serde(default)]
+    user_agent: Option<&'a str>,
+    #[serde(default)]
+    ip_address: Option<&'a str>,
+    #[serde(default)]
+    referrer: Option<&'a str>,
+    #[serde(default)]
+    timestamp: Option<&'a str>,
+    #[serde(default)]
+    nombre: Option<&'a str>,
+    #[serde(default)]
+    producto: Option<&'a str>,
+    #[serde(default, deserialize_with = "decimal", serialize_with = "crate::avro::decimal")]
+    presupuesto: Option<Decimal>,
+    #[serde(default)]
+    marca: Option<&'a str>,
+    #[serde(default)]
+    influencers_ids: Option<Vec<Cow<'a, str>>>,
+    #[serde(default)]
+    conversiones: Option<&'a str>,
+    #[serde(default, serialize_with = "bytes")]
+    pub(super) crudo: Option<&'a [u8]>,
+}
+
+fn bytes<S: Serializer>(bytes: &Option<&[u8]>, serializer: S) -> Result<S::Ok, S::Error> {
+    match bytes {
+        Some(bytes) => serializer.serialize_bytes(bytes),
+        None => serializer.serialize_none(),
+    }
+}
+
+impl ComandoAlpes<'_> {
+    /// The record that it is, by its `comando`.
+    pub(super) fn into_record(self) -> Result<Record, Faults> {
+        let kind = kind_of(&text(self.comando))?;
+        Ok(match kind {
+            Kind::RecordImpression | Kind::RecordClick | Kind::RecordConversion => {
+                Record::Tracking(Box::new(self.into_tracking().of(kind)))
+            }
+            Kind::CreateCampaign => Record::Campaign(Box::new(self.into_campaign())),
+            Kind::RecordReversal | Kind::DefineCommissions | Kind::Tick => Record::Unsupported(kind),
+        })
+    }
+
+    fn into_tracking(self) -> TrackingRecord {
+        TrackingRecord {
+            id: id(self.id),
+            campaign_id: text(self.campaign_id),
+            influencer_id: text(self.influencer_id),
+            usuario_id: text(self.usuario_id),
+            tipo_evento: text(self.tipo_evento),
+            tipo_conversion: text(self.tipo_conversion),
+            valor: self.valor.map_or(Amount::Absent, Amount::Exact),
+            moneda: text(self.moneda),
+            user_agent: text(self.user_agent),
+            ip_address: text(self.ip_address),
+            referrer: text(self.referrer),
+            timestamp: text(self.timestamp),
+            ..TrackingRecord::default()
+        }
+    }
+
+    fn into_campaign(self) -> CampaignRecord {
+        CampaignRecord {
+            id: id(self.id),
+            nombre: text(self.nombre),
+            producto: text(self.producto),
+            presupuesto: self.presupuesto.map_or(Amount::Absent, Amount::Exact),
+            moneda: text(self.moneda),
+            marca: text(self.marca),
+            influencers_ids: texts(self.influencers_ids.as_deref()),
+            conversiones: Verbatim(self.conversiones.filter(|list| !list.is_empty()).map(Into::into)),
+        }
+    }
+}
+
+/// What Avro cannot say, since there null and empty mean missing: the command has a fault that must not be lost.
+struct Unsayable;
+
+impl<'a> ComandoAlpes<'a> {
+    /// `payload` as it was sent.
+    pub(crate) fn raw(payload: &'a [u8]) -> Self {
+        Self { crudo: Some(payload), ..Self::default() }
+    }
+
+    /// What reads back as `record`, if there is such a thing.
+    pub(crate) fn of(record: &'a Record, assigned_id: Option<&'a str>) -> Option<Self> {
+        match record {
+            Record::Tracking(record) => Self::of_tracking(record, assigned_id).ok(),
+            Record::Campaign(record) => Self::of_campaign(record, assigned_id).ok(),
+            Record::Unsupported(_) => None,
+        }
+    }
+
+    fn of_tracking(record: &'a TrackingRecord, assigned_id: Option<&'a str>) -> Result<Self, Unsayable> {
+        let common = Self {
+            comando: Some(record.kind.name()),
+            id: sent_id(&record.id, assigned_id)?,
+            campaign_id: sent(&record.campaign_id)?,
+            influencer_id: optional(&record.influencer_id)?,
+            usuario_id: optional(&record.usuario_id)?,
+            user_agent: optional(&record.user_agent)?,
+            ip_address: optional(&record.ip_address)?,
+            referrer: optional(&record.referrer)?,
+            timestamp: sent(&record.timestamp)?,
+            ..Self::default()
+        };
+        Ok(match record.kind {
+            Kind::RecordConversion => Self {
+                tipo_conversion: sent(&record.tipo_conversion)?,
+                valor: amount(&record.valor, &record.moneda)?,
+                moneda: sent(&record.moneda)?,
+                ..common
+            },
+            // The way of clicks implies what the record then has to say.
+            Kind::RecordClick => match sent(&record.tipo_evento)? {
+                None | Some("CLICK") => Self { tipo_evento: Some("CLICK"), ..common },
+                Some(_) => return Err(Unsayable),
+            },
+            _ => Self { tipo_evento: sent(&record.tipo_evento)?, ..common },
+        })
+    }
+
+    fn of_campaign(record: &'a CampaignRecord, assigned_id: Option<&'a str>) -> Result<Self, Unsayable> {
+        // In this record null means missing, in JSON, too.
+        let is_null = |text: &Text| *text == Text::Null;
+        let budget = if record.presupuesto.is_none() { &Amount::Absent } else { &record.presupuesto };
+        let currency = if is_null(&record.moneda) { &Text::Absent } else { &record.moneda };
+        Ok(Self {
+            comando: Some(Kind::CreateCampaign.name()),
+            id: sent_id(&record.id, assigned_id)?,
+            nombre: optional(&record.nombre)?,
+            producto: optional(&record.producto)?,
+            presupuesto: amount(budget, currency)?,
+            moneda: sent(currency)?,
+            marca: optional(&record.marca)?,
+            influencers_ids: list(&record.influencers_ids)?,
+            conversiones: record.conversiones.0.as_deref().filter(|list| *list != "null"),
+            ..Self::default()
+        })
+    }
+}
+
+/// A text that is a fault when it is null or empty.
+fn sent(text: &Text) -> Result<Option<&str>, Unsayable> {
+    match text {
+        Text::Absent => Ok(None),
+        Text::Given(text) if !text.is_empty() => Ok(Some(text)),
+        Text::Given(_) | Text::Null | Text::Wrong => Err(Unsayable),
+    }
+}
+
+/// A text that is missing when it is null or empty.
+fn optional(text: &Text) -> Result<Option<&str>, Unsayable> {
+    match text {
+        Text::Given(text) => Ok(Some(&**text).filter(|text| !text.is_empty())),
+        Text::Absent | Text::Null => Ok(None),
+        Text::Wrong => Err(Unsayable),
+    }
+}
+
+fn sent_id<'a>(id: &'a Text, assigned: Option<&'a str>) -> Result<Option<&'a str>, Unsayable> {
+    match sent(id)? {
+        Some(id) if id.trim().is_empty() => Err(Unsayable),
+        sent => Ok(sent.or(assigned)),
+    }
+}
+
+fn amount(sent: &Amount, moneda: &Text) -> Result<Option<Decimal>, Unsayable> {
+    let faults = &mut Vec::new();
+    let currency = currency(moneda, faults);
+    let judged = sent.judge("", currency, faults);
+    let is_exact = faults.is_empty() && judged.as_ref().is_none_or(|sent| !sent.inexact);
+    if is_exact { Ok(judged.map(|sent| sent.money.amount())) } else { Err(Unsayable) }
+}
+
+fn list<'a>(written: &Verbatim) -> Result<Option<Vec<Cow<'a, str>>>, Unsayable> {
+    let Some(written) = written.0.as_deref().filter(|written| *written != "null") else {
+        return Ok(None);
+    };
+    serde_json::from_str::<Vec<String>>(written)
+        .map(|texts| Some(texts.into_iter().map(Cow::Owned).collect()))
+        .map_err(|_| Unsayable)
+}
