@@ -7,6 +7,7 @@ use schemas::avro::{
     conversion_registered, impression_registered, raw_command, registered, schema_text,
 };
 use schemas::message::PAYLOAD_BYTES_MAX;
+use schemas::money::INTEGER_DIGITS_MAX;
 use schemas::wire::{Context, Privacy, decode, decode_avro};
 use schemas::{Command, Currency, EventKind, Faults, Kind, Money, Position, Timestamp};
 use serde_json::Value;
@@ -421,6 +422,20 @@ fn our_own_event_says_what_the_users_cannot() {
         vec![0],
     ];
     assert_eq!(registered(&event).unwrap(), expect.concat());
+}
+
+#[test]
+fn our_decimals_hold_every_amount() {
+    for (topic, names) in [("alpes-comandos", &["valor", "presupuesto"][..]), ("alpes-eventos", &["valor"])] {
+        let schema: Value = serde_json::from_str(schema_text(topic).unwrap()).unwrap();
+        for field in
+            schema["fields"].as_array().unwrap().iter().filter(|field| names.contains(&field["name"].as_str().unwrap()))
+        {
+            let [precision, scale] = ["precision", "scale"].map(|name| field["type"][1][name].as_u64().unwrap());
+            assert!(Currency::ALL.iter().all(|currency| u64::from(currency.exponent()) <= scale));
+            assert!(precision - scale >= INTEGER_DIGITS_MAX as u64);
+        }
+    }
 }
 
 /// What the broker holds is what `registered/` holds: the users' texts for ever, ours with nullable additions.

@@ -100,7 +100,7 @@ fn campaign() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(4_000))]
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
 
     #[test]
     fn tracking_commands_mean_the_same(json in tracking(), assigned in any::<bool>()) {
@@ -151,6 +151,8 @@ fn a_command_of_full_length_travels_either_way() {
     let json = format!("{start}{}\"}}", "x".repeat(PAYLOAD_BYTES_MAX - start.len() - 2));
     assert_eq!(json.len(), PAYLOAD_BYTES_MAX);
     assert!(sent(Some(Kind::RecordImpression), &json, Some(ASSIGNED)).unwrap().is_ok());
+    let crowd = format!(r#"{{"id":"c","influencers_ids":["a"{}]}}"#, r#","a""#.repeat(16_000));
+    assert!(sent(Some(Kind::CreateCampaign), &crowd, None).unwrap().is_ok());
 }
 
 #[test]

@@ -18,9 +18,8 @@ use crate::{Code, Faults, Kind};
 
 /// The longest datum read: a command's payload, and what Avro and an id from the edge may add to one that was JSON.
 pub const DATUM_BYTES_MAX: usize = PAYLOAD_BYTES_MAX + 256;
-/// The longest list read. An influencer's id takes at least one byte more than nothing, and a campaign with more of
-/// them does not fit a payload anyway; the bound is for lists whose items take no bytes.
-const LIST_MAX: usize = 10_000;
+/// The longest list read: an item takes at least a byte, so a longer one is a lie, which must not cost its own length.
+const LIST_MAX: usize = PAYLOAD_BYTES_MAX;
 
 /// Reads an Avro command, written with `schema`.
 pub fn decode_avro(schema: &WriterSchema, payload: &[u8]) -> Result<Record, Faults> {
