@@ -1,7 +1,7 @@
 //! Avro as it travels on the topics: which schemas there are, and every datum that Alpes writes.
 //!
 //! The schema texts lie in `schemas/avro`: the users' exactly as their system registered them, and Alpes' own. What was
-//! registered once lies in `schemas/avro/registered`, too, so that a test refuses a change that the broker would refuse.
+//! registered once lies in `schemas/avro/registered`, too: a test refuses a change that the broker would refuse.
 //! Reading is the business of [`wire`](crate::wire), where commands are judged.
 
 mod command;

@@ -1,4 +1,4 @@
-//! What the edge puts on Alpes' own topic means, at the other end, what the JSON meant: generated bodies, sound and not.
+//! What the edge puts on Alpes' own topic means what the JSON meant: generated bodies, sound and not.
 
 #![allow(clippy::unwrap_used)]
 
