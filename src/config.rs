@@ -17,11 +17,18 @@ use clap::error::{ContextKind, ContextValue};
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Command, CommandFactory, FromArgMatches};
 
+use sinks::pulsar::{PulsarSettings, Token};
+
 use crate::cluster::ClusterSettings;
 pub use file::FileError;
 use file::SettingsFile;
 pub use origin::{Entry, Origin};
 pub use values::{DatabaseUrl, DatabaseUrlError, LogFormat, PostgresChoice, Privacy};
+
+/// Where a Pulsar broker listens.
+const BROKER_PORT: u16 = 6650;
+/// Where its admin interface listens.
+const ADMIN_PORT: u16 = 8080;
 
 /// Every setting of Alpes, parsed and checked.
 #[derive(Debug, Clone, clap::Args)]
@@ -74,9 +81,42 @@ pub struct Settings {
     #[arg(long, env = "PULSAR_ADMIN", value_name = "URL", global = true)]
     pub pulsar_admin: Option<String>,
 
+    /// Token (JWT) for Pulsar, where the cluster asks for one
+    #[arg(long, env = "PULSAR_TOKEN", hide_env_values = true, value_name = "TOKEN", global = true)]
+    pub pulsar_token: Option<String>,
+
+    /// File with the certificates that sign the cluster's, for pulsar+ssl:// and https:// [default: the usual ones]
+    #[arg(long, env = "PULSAR_CA", value_name = "FILE", global = true)]
+    pub pulsar_ca: Option<PathBuf>,
+
+    /// Tenant and namespace of the topics
+    #[arg(
+        long, env = "PULSAR_NAMESPACE", default_value = "public/default", value_parser = values::namespace,
+        value_name = "TENANT/NAME", global = true
+    )]
+    pub pulsar_namespace: String,
+
+    /// Partitions that alpes-comandos is made with: one for campaigns, the others for tracking
+    #[arg(
+        long, env = "PULSAR_PARTITIONS", default_value = "5", value_parser = clap::value_parser!(u32).range(2..=1_000),
+        value_name = "N", global = true
+    )]
+    pub pulsar_partitions: u32,
+
+    /// Topics of campaign commands
+    #[arg(
+        long,
+        env = "PULSAR_CAMPAIGN_TOPICS",
+        default_value = "comandos-campana,crear-campaña",
+        value_delimiter = ',',
+        value_name = "TOPICS",
+        global = true
+    )]
+    pub pulsar_campaign_topics: Vec<String>,
+
     /// What is logged, as a tracing filter: `info`, `debug`, `warn,alpes=debug`
     #[arg(
-        long, env = "ALPES_LOG", default_value = "info,sqlx=warn",
+        long, env = "ALPES_LOG", default_value = "info,sqlx=warn,pulsar=warn",
         value_parser = values::log_filter, value_name = "FILTER", global = true
     )]
     pub log: String,
@@ -114,16 +154,28 @@ impl Settings {
         }
     }
 
-    /// Refuses to run as if Pulsar were there: losing a broker's messages in silence is worse than
-    /// stopping.
-    pub fn require_postgres_log(&self) -> Result<(), ConfigError> {
-        let name = match (&self.pulsar_url, &self.broker_host) {
-            (Some(_), _) => "PULSAR_URL",
-            (None, Some(_)) => "BROKER_HOST",
-            (None, None) => return Ok(()),
-        };
-        Err(ConfigError::Pulsar { name })
+    /// The Pulsar cluster, if one is named: then commands go there.
+    pub fn pulsar(&self) -> Option<PulsarSettings> {
+        let of_host = |host: &String| format!("pulsar://{host}:{BROKER_PORT}");
+        let url = self.pulsar_url.clone().or_else(|| self.broker_host.as_ref().map(of_host))?;
+        let admin = self.pulsar_admin.clone().unwrap_or_else(|| format!("http://{}:{ADMIN_PORT}", host_of(&url)));
+        Some(PulsarSettings {
+            url,
+            admin,
+            namespace: self.pulsar_namespace.clone(),
+            token: self.pulsar_token.clone().map(Token),
+            certificates: self.pulsar_ca.clone(),
+            partitions: self.pulsar_partitions,
+            campaign_topics: self.pulsar_campaign_topics.clone(),
+        })
     }
+}
+
+/// The host in `scheme://host:port/…`.
+fn host_of(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let authority = rest.split(['/', ',']).next().unwrap_or(rest);
+    authority.rsplit_once(':').map_or(authority, |(host, _)| host)
 }
 
 /// Why the settings cannot be used.
@@ -148,15 +200,6 @@ pub enum ConfigError {
         reason: String,
         /// The way back to the default.
         remedy: String,
-    },
-    /// A Pulsar broker is named, but this version has only the log in PostgreSQL.
-    #[error(
-        "{name} is set, but this version has no Pulsar log yet: \
-         unset {name} to keep the log in PostgreSQL"
-    )]
-    Pulsar {
-        /// The setting.
-        name: &'static str,
     },
 }
 

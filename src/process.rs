@@ -9,7 +9,8 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use pipeline::run::LineContext;
 use pipeline::ticker::{self, TickerSettings};
 use pipeline::{log, supervisor};
-use sinks::{LogWriter, PostgresLog};
+use sinks::pulsar::PulsarSettings;
+use sinks::{LogWriter, PostgresLog, PulsarLog};
 use sqlx::postgres::PgConnectOptions;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -40,7 +41,9 @@ async fn keep_up(metrics: PrometheusHandle) {
 pub struct Process {
     cluster: Cluster,
     options: PgConnectOptions,
-    log: LogWriter,
+    /// The log in PostgreSQL, whose idle partitions need ticks wherever commands go.
+    ticks: LogWriter,
+    pulsar: Option<PulsarSettings>,
     state: Arc<ApiState>,
     shutdown: Shutdown,
     parts: JoinSet<Result<(), CommandError>>,
@@ -49,7 +52,6 @@ pub struct Process {
 impl Process {
     /// Joins the cluster, brings the schema up to date and opens the log.
     pub async fn start(settings: &Settings, shutdown: Shutdown) -> Result<Self, CommandError> {
-        settings.require_postgres_log()?;
         let metrics = PrometheusBuilder::new()
             .set_buckets_for_metric(Matcher::Suffix("_seconds".into()), &SECONDS_BUCKETS)?
             .set_buckets_for_metric(Matcher::Suffix("_messages".into()), &MESSAGES_BUCKETS)?
@@ -58,9 +60,11 @@ impl Process {
         let cluster = Cluster::join(&settings.cluster()).await?;
         let options = cluster.connect_options();
         sinks::migrate(&options).await?;
-        let log = LogWriter::start(PostgresLog::new(options.clone()));
-        let state = ApiState::new(log.clone(), api::read_pool(&options), metrics);
-        Ok(Self { cluster, options, log, state, shutdown, parts: JoinSet::new() })
+        let ticks = LogWriter::start(PostgresLog::new(options.clone()));
+        let pulsar = settings.pulsar();
+        let log = pulsar.clone().map_or_else(|| ticks.clone(), |pulsar| LogWriter::start(PulsarLog::new(pulsar)));
+        let state = ApiState::new(log, api::read_pool(&options), metrics);
+        Ok(Self { cluster, options, ticks, pulsar, state, shutdown, parts: JoinSet::new() })
     }
 
     /// What a router answers from.
@@ -85,11 +89,13 @@ impl Process {
             appended: log::follow_appends(self.options.clone()),
             shutdown: self.shutdown.watch(),
         };
-        self.parts.spawn(async move { Ok(supervisor::run_lines(context).await?) });
+        let pulsar = self.pulsar.clone();
+        self.parts.spawn(async move { Ok(supervisor::run_lines(context, pulsar).await?) });
         let ticks = TickerSettings { grace: settings.grace, retention_days: settings.log_retention_days.into() };
-        let (options, log, shutdown) = (self.options.clone(), self.log.clone(), self.shutdown.watch());
+        let (options, log, shutdown) = (self.options.clone(), self.ticks.clone(), self.shutdown.watch());
+        let pulsar = self.pulsar.clone();
         self.parts.spawn(async move {
-            ticker::run(options, log, ticks, shutdown).await;
+            ticker::run(options, log, pulsar, ticks, shutdown).await;
             Ok(())
         });
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use pipeline::memory::MemorySource;
 use pipeline::run::run;
-use schemas::message::Origin;
+use schemas::message::{Encoding, Origin};
 use schemas::wire::Privacy;
 use schemas::{Kind, Position, RawMessage, Timestamp};
 use sinks::line::LineSpec;
@@ -33,6 +33,7 @@ impl Log {
             assigned_id: None,
             replay_of: None,
             payload: Bytes::from(payload),
+            encoding: Encoding::Json,
         };
         messages.push(RawMessage { origin, kind });
     }
@@ -63,7 +64,7 @@ impl Log {
 async fn close(options: &PgConnectOptions) -> Option<String> {
     let mut connection = options.connect().await.unwrap();
     loop {
-        let (closed, more) = closer::close(&mut connection, GRACE).await.unwrap();
+        let (closed, more) = closer::close(&mut connection, Timestamp::now(), GRACE).await.unwrap();
         if !more {
             return closed.map(|closed| closed.to_string());
         }

@@ -113,16 +113,9 @@ fn a_bad_value_names_its_setting_and_where_it_was_set() {
 }
 
 #[test]
-fn a_broker_is_refused_but_shown() {
+fn a_broker_is_shown_without_its_secret() {
     let folder = tempfile::tempdir().unwrap();
-    let output = alpes(folder.path(), &[], &[("BROKER_HOST", "pulsar")]);
+    let output = alpes(folder.path(), &[], &[("BROKER_HOST", "pulsar"), ("PULSAR_TOKEN", "eyJhbGciOiJIUzI1NiJ9")]);
     assert_eq!(setting(&output, "BROKER_HOST").0, "pulsar");
-    let up = Command::new(env!("CARGO_BIN_EXE_alpes"))
-        .arg("up")
-        .env("ALPES_DATA", folder.path())
-        .env("BROKER_HOST", "pulsar")
-        .output()
-        .unwrap();
-    assert_eq!(up.status.code(), Some(1));
-    assert!(String::from_utf8(up.stderr).unwrap().contains("BROKER_HOST"));
+    assert!(!String::from_utf8(output.stdout).unwrap().contains("eyJ"));
 }

@@ -12,7 +12,7 @@ use pipeline::memory::MemorySource;
 use pipeline::run::run;
 use proptest::prelude::*;
 use proptest::test_runner::Config;
-use schemas::message::Origin;
+use schemas::message::{Encoding, Origin};
 use schemas::wire::Privacy;
 use schemas::{Kind, Position, RawMessage, Timestamp};
 use sinks::line::LineSpec;
@@ -102,6 +102,7 @@ fn partitions(commands: &[Made]) -> Vec<Vec<RawMessage>> {
             assigned_id: None,
             replay_of: None,
             payload: if tick { Bytes::new() } else { Bytes::from(command.payload()) },
+            encoding: Encoding::Json,
         };
         partition.push(RawMessage { origin, kind: tick.then_some(Kind::Tick) });
     }

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use pipeline::LineError;
 use pipeline::memory::MemorySource;
 use pipeline::run::run;
-use schemas::message::Origin;
+use schemas::message::{Encoding, Origin};
 use schemas::wire::Privacy;
 use schemas::{Position, RawMessage, Span, Timestamp};
 use sinks::epoch::Tally;
@@ -31,8 +31,14 @@ fn messages() -> Vec<RawMessage> {
         let payload = format!(r#"{{"comando":"registrar-impresion","id":"imp-{offset}","campaña_id":"cmp-1"}}"#);
         let published_at = Timestamp::parse("2026-01-01T00:00:00Z").unwrap();
         let position = Position::offset(offset);
-        let origin =
-            Origin { position, published_at, assigned_id: None, replay_of: None, payload: Bytes::from(payload) };
+        let origin = Origin {
+            position,
+            published_at,
+            assigned_id: None,
+            replay_of: None,
+            payload: Bytes::from(payload),
+            encoding: Encoding::Json,
+        };
         RawMessage { origin, kind: None }
     };
     (0..MESSAGES).map(message).collect()

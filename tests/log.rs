@@ -11,6 +11,7 @@ use bytes::Bytes;
 use chrono::{Days, NaiveDate};
 use pipeline::Source;
 use pipeline::log::{LogSource, follow_appends};
+use schemas::message::Encoding;
 use schemas::{Position, Timestamp};
 use sinks::log::drop_read_segments;
 use sinks::{ChunkKey, LogEntry, LogWriter, PartitionKey, PostgresLog};
@@ -30,6 +31,7 @@ fn entry(text: &str) -> LogEntry {
         assigned_id: None,
         replay_of: None,
         payload: Bytes::from(text.to_owned()),
+        encoding: Encoding::Json,
     }
 }
 

@@ -10,7 +10,7 @@ use std::process::{Command, Output, Stdio};
 use bytes::Bytes;
 use pipeline::memory::MemorySource;
 use pipeline::run::run;
-use schemas::message::Origin;
+use schemas::message::{Encoding, Origin};
 use schemas::wire::Privacy;
 use schemas::{Position, RawMessage, Timestamp};
 use serde_json::Value;
@@ -42,6 +42,7 @@ async fn database() -> PgConnectOptions {
             assigned_id: None,
             replay_of: None,
             payload: Bytes::from_static(payload),
+            encoding: Encoding::Json,
         };
         RawMessage { origin, kind: None }
     };
@@ -74,7 +75,10 @@ async fn read_the_log(options: &PgConnectOptions) {
         let message = |(offset, assigned_id, replay_of, payload)| {
             let published_at = Timestamp::now();
             let (position, payload) = (Position::offset(offset), Bytes::from(payload));
-            RawMessage { origin: Origin { position, published_at, assigned_id, replay_of, payload }, kind: None }
+            RawMessage {
+                origin: Origin { position, published_at, assigned_id, replay_of, payload, encoding: Encoding::Json },
+                kind: None,
+            }
         };
         let messages: Vec<_> = rows.into_iter().map(message).collect();
         let name = format!("log-{partition}");

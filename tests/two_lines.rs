@@ -7,7 +7,7 @@ mod support;
 use bytes::Bytes;
 use pipeline::memory::MemorySource;
 use pipeline::run::run;
-use schemas::message::Origin;
+use schemas::message::{Encoding, Origin};
 use schemas::wire::Privacy;
 use schemas::{Kind, Position, RawMessage, Timestamp};
 use sinks::line::LineSpec;
@@ -30,6 +30,7 @@ fn conversions(ids: std::ops::Range<usize>, amount: &str) -> Vec<RawMessage> {
             assigned_id: None,
             replay_of: None,
             payload: Bytes::from(json),
+            encoding: Encoding::Json,
         };
         RawMessage { origin, kind: Some(Kind::RecordConversion) }
     };

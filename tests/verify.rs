@@ -11,7 +11,7 @@ use alpes::verify::{Outcome, verify};
 use bytes::Bytes;
 use pipeline::memory::MemorySource;
 use pipeline::run::run;
-use schemas::message::Origin;
+use schemas::message::{Encoding, Origin};
 use schemas::wire::Privacy;
 use schemas::{Kind, Position, RawMessage, Timestamp};
 use sinks::line::LineSpec;
@@ -28,6 +28,7 @@ fn message(offset: i64, payload: String, replay_of: Option<i64>) -> RawMessage {
         assigned_id: None,
         replay_of,
         payload: Bytes::from(payload),
+        encoding: Encoding::Json,
     };
     RawMessage { origin, kind: None }
 }
@@ -100,7 +101,7 @@ async fn sound() -> PgConnectOptions {
 
 async fn close(options: &PgConnectOptions) {
     let mut connection = options.connect().await.unwrap();
-    while closer::close(&mut connection, GRACE).await.unwrap().1 {}
+    while closer::close(&mut connection, Timestamp::now(), GRACE).await.unwrap().1 {}
 }
 
 async fn outcomes(options: &PgConnectOptions) -> Vec<Outcome> {

@@ -5,7 +5,8 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use schemas::wire::{self, Context, Privacy};
+use schemas::message::Encoding;
+use schemas::wire::{Context, Privacy};
 use schemas::{Code, Command, CommandId, Faults, Kind, Position, Timestamp};
 use serde::Serialize;
 use sinks::{Flow, LogEntry, PartitionKey, Receipt};
@@ -88,12 +89,13 @@ pub(crate) struct Unsound {
 /// horizon) are left to it. `assigned` becomes the id where the payload has none.
 pub(crate) fn judge(
     kind: Option<Kind>,
+    encoding: &Encoding,
     payload: &[u8],
     published_at: Timestamp,
     assigned: Uuid,
 ) -> Result<Sound, Unsound> {
     let unreadable = |faults| Unsound { faults, key: PartitionKey::unreadable(payload) };
-    let record = wire::decode(kind, payload).map_err(unreadable)?;
+    let record = encoding.decode(kind, payload).map_err(unreadable)?;
     let kind = record.kind();
     let context = Context { source: "http", position: Position::START, published_at, assigned_id: Some(assigned) };
     // A line ignores commands of another flow, so a faulty one must go to its own line to become a reject.
@@ -118,7 +120,8 @@ fn key_of(command: &Command) -> PartitionKey {
 /// Takes one command of `kind` in. Answers when it is durable or, where the client prefers, when it is dealt with.
 pub(crate) async fn accept(state: &ApiState, kind: Kind, payload: Bytes, prefer: Prefer) -> Result<Response, ApiError> {
     let (published_at, assigned) = (Timestamp::now(), Uuid::now_v7());
-    let sound = judge(Some(kind), &payload, published_at, assigned).map_err(|it| ApiError::faults(&it.faults))?;
+    let sound = judge(Some(kind), &Encoding::Json, &payload, published_at, assigned)
+        .map_err(|it| ApiError::faults(&it.faults))?;
     let entry = LogEntry {
         kind: Some(kind),
         key: sound.key,
@@ -126,6 +129,7 @@ pub(crate) async fn accept(state: &ApiState, kind: Kind, payload: Bytes, prefer:
         assigned_id: sound.needs_id.then_some(assigned),
         replay_of: None,
         payload,
+        encoding: Encoding::Json,
     };
     append(state, entry, sound.kind, &sound.id, prefer).await
 }
@@ -193,7 +197,8 @@ mod tests {
     #[test]
     fn only_an_id_that_was_made_here_is_assigned() {
         let judged = |body: &str| {
-            judge(Some(Kind::RecordImpression), body.as_bytes(), Timestamp::now(), Uuid::now_v7()).unwrap()
+            judge(Some(Kind::RecordImpression), &Encoding::Json, body.as_bytes(), Timestamp::now(), Uuid::now_v7())
+                .unwrap()
         };
         assert!(!judged(r#"{"id":"imp-1","campaña_id":"c"}"#).needs_id);
         assert!(judged(r#"{"campaña_id":"c"}"#).needs_id);
@@ -201,7 +206,9 @@ mod tests {
 
     #[test]
     fn a_faulty_command_goes_to_the_line_that_rejects_it() {
-        let flow = |line: &str| judge(None, line.as_bytes(), Timestamp::now(), Uuid::now_v7()).unwrap_err().key.flow;
+        let flow = |line: &str| {
+            judge(None, &Encoding::Json, line.as_bytes(), Timestamp::now(), Uuid::now_v7()).unwrap_err().key.flow
+        };
         assert_eq!(flow("{"), Flow::Tracking);
         assert_eq!(flow(r#"{"comando":"nada"}"#), Flow::Tracking);
         assert_eq!(flow(r#"{"comando":"registrar-impresion"}"#), Flow::Tracking);

@@ -84,7 +84,10 @@ pub(crate) struct Question<'a> {
 const FIND: &str = r#"
 WITH line AS (
     SELECT line, (ledger, entry, index) >= ($5, $6, $7) AS reached
-    FROM lines WHERE source = $4 AND ($9::text IS NULL OR flow = $9) ORDER BY line LIMIT 1
+    FROM lines
+    WHERE (source = $4 OR split_part(source, '@', 1) = $4) AND ($9::text IS NULL OR flow = $9)
+    -- A topic that was made again has a line for each time: receipts tell of the newest.
+    ORDER BY split_part(source, '@', 2) DESC, line LIMIT 1
 ), claim AS (
     SELECT c.kind, EXISTS (SELECT FROM line WHERE line.line = c.line) AND (c.ledger, c.entry, c.index) = ($5, $6, $7) AS here
     FROM claims c WHERE c.tenant = $1 AND c.kind = ANY ($2) AND c.id = $3

@@ -48,7 +48,7 @@ impl FromStr for Place {
         // Sources may hold slashes, positions do not.
         let (source, position) = text.rsplit_once('/').ok_or(NoPlace)?;
         let is_name = !source.is_empty() && source.len() <= SOURCE_BYTES_MAX && !source.contains(char::is_control);
-        let position = position_of(position).filter(|_| is_name).ok_or(NoPlace)?;
+        let position = position.parse().ok().filter(|_| is_name).ok_or(NoPlace)?;
         Ok(Self { source: source.into(), position })
     }
 }
@@ -59,16 +59,6 @@ impl TryFrom<String> for Place {
     fn try_from(text: String) -> Result<Self, NoPlace> {
         text.parse()
     }
-}
-
-fn position_of(text: &str) -> Option<Position> {
-    let mut parts = text.split(':');
-    let position = Position {
-        ledger: parts.next()?.parse().ok()?,
-        entry: parts.next()?.parse().ok()?,
-        index: parts.next()?.parse().ok()?,
-    };
-    parts.next().is_none().then_some(position)
 }
 
 #[cfg(test)]

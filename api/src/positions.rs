@@ -68,9 +68,16 @@ async fn follow(pool: PgPool, committed: watch::Sender<Committed>, wanted: Arc<N
     }
 }
 
+/// Every line over the log and over topics (files are nobody's to wait for); of a topic that was made again the newest.
+/// A receipt knows the topic's name without its incarnation.
+const READ: &str = "
+SELECT DISTINCT ON (1, 2) flow, split_part(source, '@', 1), ledger, entry, index
+FROM lines WHERE source LIKE 'log-%' OR source LIKE '%@%'
+ORDER BY 1, 2, split_part(source, '@', 2) DESC";
+
 async fn read(pool: &PgPool) -> Result<Committed, sqlx::Error> {
     let lines: Vec<(String, String, i64, i64, i32)> =
-        sqlx::query_as("SELECT flow, source, ledger, entry, index FROM lines WHERE live").fetch_all(pool).await?;
+        sqlx::query_as(READ).fetch_all(pool).await?;
     let line = |(flow, source, ledger, entry, index)| (flow, source, Position { ledger, entry, index });
     Ok(lines.into_iter().map(line).collect())
 }

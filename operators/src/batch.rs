@@ -1,6 +1,6 @@
 //! The unit of travel: items, with their rejects and the span of positions riding along.
 
-use schemas::{Reject, Span, Timestamp};
+use schemas::{RawMessage, Reject, Span, Timestamp};
 
 /// Some messages of one partition on their way through the line.
 ///
@@ -17,6 +17,8 @@ pub struct Batch<T> {
     pub resolved: Vec<i64>,
     /// The event time that the partition has reached: the watermark is the greatest so far.
     pub reached: Option<Timestamp>,
+    /// What belongs to another flow, and nobody else will read here: it goes to that flow's log.
+    pub strays: Vec<RawMessage>,
     /// What it covers of the partition.
     pub span: Span,
 }
@@ -24,13 +26,21 @@ pub struct Batch<T> {
 impl<T> Batch<T> {
     /// Fresh from a source.
     pub const fn new(items: Vec<T>, span: Span) -> Self {
-        Self { items, rejects: Vec::new(), duplicates: 0, resolved: Vec::new(), reached: None, span }
+        Self {
+            items,
+            rejects: Vec::new(),
+            duplicates: 0,
+            resolved: Vec::new(),
+            reached: None,
+            strays: Vec::new(),
+            span,
+        }
     }
 
     /// The same batch with other items.
     pub fn with<U>(self, items: Vec<U>) -> Batch<U> {
-        let Self { items: _, rejects, duplicates, resolved, reached, span } = self;
-        Batch { items, rejects, duplicates, resolved, reached, span }
+        let Self { items: _, rejects, duplicates, resolved, reached, strays, span } = self;
+        Batch { items, rejects, duplicates, resolved, reached, strays, span }
     }
 
     /// Takes the items out, leaving the rest of the batch to go on with others.
@@ -45,14 +55,15 @@ pub struct Output<'a, T> {
     emitted: &'a mut Vec<T>,
     rejects: &'a mut Vec<Reject>,
     reached: &'a mut Option<Timestamp>,
+    strays: &'a mut Vec<RawMessage>,
     messages: &'a mut u64,
 }
 
 impl<'a, T> Output<'a, T> {
     /// For the items of `batch`, which were taken out of it.
     pub(crate) const fn new<U>(emitted: &'a mut Vec<T>, batch: &'a mut Batch<U>) -> Self {
-        let Batch { rejects, reached, span, .. } = batch;
-        Self { emitted, rejects, reached, messages: &mut span.messages }
+        let Batch { rejects, reached, strays, span, .. } = batch;
+        Self { emitted, rejects, reached, strays, messages: &mut span.messages }
     }
 
     /// Sends an item on.
@@ -68,6 +79,12 @@ impl<'a, T> Output<'a, T> {
     /// Leaves an item to another flow, which counts it among its messages.
     pub fn leave(&mut self) {
         *self.messages = self.messages.saturating_sub(1);
+    }
+
+    /// Leaves an item to another flow that does not read here: the epoch puts it into that flow's log.
+    pub fn forward(&mut self, message: RawMessage) {
+        self.strays.push(message);
+        self.leave();
     }
 
     /// Notes that event time has come this far.

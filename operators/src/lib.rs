@@ -16,7 +16,7 @@ pub mod window;
 
 pub use batch::{Batch, Output};
 pub use claim::Claims;
-pub use decode::Decode;
+pub use decode::{Decode, Readers};
 pub use describe::Describe;
 pub use horizon::Horizon;
 pub use operator::{Carry, Dataflow, Operator};

@@ -47,6 +47,7 @@ impl<T: Changes> Epoch<T> {
         let Self { mut transaction, batch, accepted } = self;
         T::write(&batch.items, &mut transaction).await?;
         transaction.write_rejects(&batch.rejects, &batch.resolved).await?;
+        transaction.forward(batch.strays).await?;
         let tally = Tally { accepted, duplicates: batch.duplicates, rejected: batch.rejects.len() as u64 };
         transaction.commit(tally, batch.reached).await
     }

@@ -1,6 +1,7 @@
 //! Broken plumbing between a source and PostgreSQL. Whatever it is, the line is taken up again from its position.
 
 use sinks::SinkError;
+use sinks::pulsar::BrokerError;
 
 /// Why a source has no more to give.
 #[derive(Debug, thiserror::Error)]
@@ -13,7 +14,8 @@ pub enum SourceError {
     Io(#[from] std::io::Error),
     /// Messages are missing: going on would lose them silently.
     #[error(
-        "{source_name}: messages after {after} are missing, the next is {next}; the log was cut below a reader's position"
+        "{source_name}: messages after {after} are missing, the next is {next}; somebody cut the log below a reader's \
+         position. Once the loss is accepted, `alpes workers accept-gap {source_name} {next}` lets the line go on"
     )]
     Gap {
         /// The partition.
@@ -23,6 +25,9 @@ pub enum SourceError {
         /// What came instead of its successor.
         next: String,
     },
+    /// The broker, or our connection to it.
+    #[error(transparent)]
+    Broker(#[from] BrokerError),
     /// The reading task ended.
     #[error("the reader ended unexpectedly")]
     Ended,

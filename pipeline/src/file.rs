@@ -4,7 +4,7 @@
 
 use bytes::Bytes;
 use operators::Batch;
-use schemas::message::{Origin, PAYLOAD_BYTES_MAX};
+use schemas::message::{Encoding, Origin, PAYLOAD_BYTES_MAX};
 use schemas::{Position, RawMessage, Span, Timestamp};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
@@ -179,6 +179,7 @@ impl Deck {
                 assigned_id: None,
                 replay_of: None,
                 payload: buffer.slice(range),
+                encoding: Encoding::Json,
             },
             kind: None,
         };

@@ -17,10 +17,10 @@ pub fn tracking<S: Source>(
     sink: PostgresSink,
     privacy: Privacy,
 ) -> impl Stream<Item = Result<Span, LineError>> + Send {
-    let validate = Validate::new(source.name(), privacy);
+    let (decode, validate) = (Decode::tracking(source.readers()), Validate::new(source.name(), privacy));
     source
         .batches() // Batch<RawMessage>: bounded; positions ride along
-        .apply(Decode::tracking()) // bytes  → record  | reject malformado, comando_desconocido
+        .apply(decode) // bytes  → record  | reject malformado, comando_desconocido
         .apply(validate) // record → command | reject campo_faltante, timestamp_invalido, valor_invalido …
         .ahead() // the next batch is decoded while this one commits
         .within(sink) // facts lock, position compare-and-set: from here on, one transaction
@@ -37,10 +37,10 @@ pub fn campaigns<S: Source>(
     sink: PostgresSink,
     privacy: Privacy,
 ) -> impl Stream<Item = Result<Span, LineError>> + Send {
-    let validate = Validate::new(source.name(), privacy);
+    let (decode, validate) = (Decode::campaigns(source.readers()), Validate::new(source.name(), privacy));
     source
         .batches()
-        .apply(Decode::campaigns())
+        .apply(decode)
         .apply(validate)
         .ahead()
         .within(sink)

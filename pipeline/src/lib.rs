@@ -9,6 +9,7 @@ pub mod file;
 pub mod flows;
 pub mod log;
 pub mod memory;
+pub mod pulsar;
 pub mod run;
 pub mod source;
 pub mod supervisor;

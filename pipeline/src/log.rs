@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use operators::Batch;
-use schemas::message::Origin;
+use schemas::message::{Encoding, Origin};
 use schemas::{Kind, Position, RawMessage, Span};
 use sinks::session;
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPool, PgPoolOptions};
@@ -12,15 +12,9 @@ use sqlx::{FromRow, PgConnection};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
-use crate::source::{BATCH_BYTES_MAX, BATCH_MESSAGES_MAX, NothingToAcknowledge};
+use crate::source::{BATCH_BYTES_MAX, BATCH_MESSAGES_MAX, GATHER, NothingToAcknowledge, gathering};
 use crate::{Source, SourceError};
 
-/// How long a woken reader lets messages gather: an epoch per message would cost more than it tells.
-const GATHER: Duration = Duration::from_millis(20);
-/// How long it lets them gather at most, when many come: larger epochs leave more of the machine to the intake.
-const GATHER_MAX: Duration = Duration::from_millis(200);
-/// What each message a second adds to the gathering: the longest is reached at 5,000 a second in one partition.
-const GATHER_PER_RATE: Duration = Duration::from_micros(40);
 /// A batch this large needs no gathering: there is a backlog.
 const BACKLOG_MESSAGES: usize = 2_000;
 /// How long a reader trusts that it will be woken; a notification can be lost with its connection.
@@ -28,7 +22,7 @@ const POLL: Duration = Duration::from_secs(1);
 
 /// The next messages, up to a count and a sum of bytes; at least one, whatever its size.
 const READ: &str = r#"
-SELECT "offset", published_at, kind, assigned_id, replay_of, payload
+SELECT "offset", published_at, kind, assigned_id, replay_of, payload, encoding
 FROM (SELECT *, sum(octet_length(payload)) OVER (ORDER BY "offset") - octet_length(payload) AS bytes_before
       FROM log WHERE partition = $1 AND "offset" > $2 ORDER BY "offset" LIMIT $3) AS next
 WHERE bytes_before < $4 ORDER BY "offset"
@@ -56,6 +50,7 @@ struct LogRow {
     assigned_id: Option<Uuid>,
     replay_of: Option<i64>,
     payload: Vec<u8>,
+    encoding: Option<String>,
 }
 
 /// The name of a partition of the log as a source.
@@ -128,6 +123,7 @@ fn message(row: LogRow) -> RawMessage {
             assigned_id: row.assigned_id,
             replay_of: row.replay_of,
             payload: Bytes::from(row.payload),
+            encoding: Encoding::named(row.encoding.as_deref()),
         },
         kind: row.kind.and_then(Kind::from_number),
     }
@@ -161,13 +157,6 @@ impl Source for LogSource {
     }
 }
 
-/// How long to let messages gather when `messages` came in the last `elapsed`.
-fn gathering(messages: usize, elapsed: Duration) -> Duration {
-    let rate = messages as u128 * 1_000 / elapsed.as_millis().max(1);
-    let gather = GATHER_PER_RATE.saturating_mul(u32::try_from(rate).unwrap_or(u32::MAX));
-    gather.clamp(GATHER, GATHER_MAX)
-}
-
 /// Follows the appenders' notifications for all readers of this process; counts them.
 pub fn follow_appends(options: PgConnectOptions) -> watch::Receiver<u64> {
     let (count, appended) = watch::channel(0);
@@ -196,18 +185,4 @@ async fn listen(options: &PgConnectOptions, count: &watch::Sender<u64>) -> Resul
         }
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn readers_gather_longer_the_more_comes() {
-        let second = Duration::from_secs(1);
-        assert_eq!(gathering(0, second), GATHER);
-        assert_eq!(gathering(125, second), GATHER);
-        assert_eq!(gathering(2_000, second), Duration::from_millis(80));
-        assert_eq!(gathering(usize::MAX, Duration::ZERO), GATHER_MAX);
-    }
 }

@@ -1,18 +1,20 @@
 //! One line, from taking it to its end.
 
 use metrics::{counter, gauge, histogram};
-use schemas::Span;
 use schemas::wire::Privacy;
+use schemas::{Position, Span};
 use sinks::line::LineSpec;
+use sinks::pulsar::{Broker, SUBSCRIPTION};
 use sinks::{Flow, Line, PostgresSink};
 use sqlx::postgres::PgConnectOptions;
 use std::time::Instant;
 use tokio::sync::watch;
 
 use crate::log::{LogSource, source_name};
-use crate::{Acknowledge, LineError, Source, epoch, flows};
+use crate::pulsar::{Inbox, TopicPartition};
+use crate::{Acknowledge, LineError, Source, SourceError, epoch, flows};
 
-/// What every line of a process shares.
+/// What every line of a process shares; see [`supervisor`](crate::supervisor).
 #[derive(Debug, Clone)]
 pub struct LineContext {
     /// The database.
@@ -34,6 +36,47 @@ pub async fn log_line(context: &LineContext, flow: Flow, partition: i32) -> Resu
     let source = LogSource::open(&context.options, partition, line.position(), appended, shutdown).await?;
     tracing::info!(flow = flow.name(), source = %name, position = %line.position(), "line taken");
     run(flow, source, line, context.privacy, |_| ()).await
+}
+
+/// Waits until the broker gives us a partition of a topic; takes its line, and runs it until shutdown, the first error,
+/// or until the broker has given it to somebody else who then fenced us.
+pub async fn topic_line(
+    context: &LineContext,
+    broker: &Broker,
+    flow: Flow,
+    partition: TopicPartition,
+) -> Result<(), LineError> {
+    let name = partition.source_name();
+    let spec = LineSpec { flow, source: &name, live: flow == Flow::Tracking, exclusive: false };
+    let committed = Line::register(&context.options, spec).await?;
+    rewind_after_restore(broker, &partition, committed).await?;
+    let shutdown = context.shutdown.clone();
+    let inbox = Inbox::subscribe(broker, partition, shutdown).await.map_err(SourceError::from)?;
+    let Some(inbox) = inbox else { return Ok(()) };
+    let line = Line::take(&context.options, spec).await?;
+    tracing::info!(flow = flow.name(), source = %name, position = %line.position(), "line taken");
+    let source = inbox.after(line.position(), line.gap_accepted());
+    run(flow, source, line, context.privacy, |_| ()).await
+}
+
+/// A database that was restored from a backup is behind what it once told the broker to forget: the broker is asked to
+/// send that again, as far as it keeps it. `committed` was read after the broker's cursor could last move.
+async fn rewind_after_restore(
+    broker: &Broker,
+    partition: &TopicPartition,
+    committed: Position,
+) -> Result<(), SourceError> {
+    let extent = broker.admin.extent(&partition.partition, SUBSCRIPTION).await?;
+    let Some(acknowledged) = extent.acknowledged else { return Ok(()) };
+    if (acknowledged.ledger, acknowledged.entry) <= (committed.ledger, committed.entry) {
+        return Ok(());
+    }
+    let from = if committed == Position::START { extent.beginning() } else { committed };
+    tracing::warn!(
+        source = %partition.source_name(), %acknowledged, %committed,
+        "the broker was told to forget more than the database holds (a restored backup?): asking for it again"
+    );
+    Ok(broker.admin.reset_cursor(&partition.partition, SUBSCRIPTION, from).await?)
 }
 
 /// Runs the line of `flow` from `source`; `on_commit` hears of every span after its commit.

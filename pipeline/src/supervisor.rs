@@ -1,12 +1,16 @@
 //! Keeps the lines running: a line that stops, for whatever reason, is taken again and goes on from its position.
 
+use sinks::pulsar::{Broker, COMMANDS, PulsarSettings, TRACKING_TOPICS, partition_name};
 use sinks::{Flow, SinkError, session};
 use sqlx::postgres::PgConnectOptions;
+use std::collections::BTreeSet;
+use std::fmt;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::run::{LineContext, log_line};
+use crate::pulsar::{TopicPartition, is_campaigns_partition};
+use crate::run::{LineContext, log_line, topic_line};
 use crate::{LineError, SourceError};
 
 /// The first pause before a line is taken again; doubled with each failure in a row.
@@ -15,36 +19,113 @@ const PAUSE_MIN: Duration = Duration::from_millis(100);
 const PAUSE_MAX: Duration = Duration::from_secs(5);
 /// How often a standby looks whether the holder of a line is gone.
 const STANDBY: Duration = Duration::from_secs(1);
+/// How often topics are looked at for new partitions.
+const NEW_PARTITIONS: Duration = Duration::from_secs(30);
 
-/// Runs every line over the log, until shutdown; returns when all of them have committed what they had begun.
-pub async fn run_lines(context: LineContext) -> Result<(), LineError> {
-    let mut lines = JoinSet::new();
-    for (flow, partition) in partitions(&context.options).await? {
-        lines.spawn(keep_running(context.clone(), flow, partition));
+/// What a line reads.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Partition {
+    /// Of the log in PostgreSQL.
+    Log(i32),
+    /// Of a topic: the topic's name, and the partition's own.
+    Topic(String, String),
+}
+
+impl fmt::Display for Partition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Log(partition) => write!(f, "log-{partition}"),
+            Self::Topic(_, partition) => f.write_str(partition),
+        }
     }
+}
+
+/// Runs every line over the log in PostgreSQL and, with a broker, over its topics, until shutdown; returns when all of
+/// them have committed what they had begun. The log is read even where commands come by Pulsar: replays and strays lie
+/// in it, and whatever was accepted before the broker was there.
+pub async fn run_lines(context: LineContext, pulsar: Option<PulsarSettings>) -> Result<(), LineError> {
+    let mut lines = JoinSet::new();
+    for (flow, partition) in log_partitions(&context.options).await? {
+        lines.spawn(keep_running(context.clone(), None, flow, partition));
+    }
+    if let Some(settings) = pulsar {
+        lines.spawn(run_topics(context, settings));
+    }
+    join_all(lines).await;
+    Ok(())
+}
+
+async fn join_all(mut lines: JoinSet<()>) {
     while let Some(ended) = lines.join_next().await {
         if let Err(panic) = ended {
             // Cannot be told from a defect in the line; the process must not go on as if it were reading.
             std::panic::resume_unwind(panic.into_panic());
         }
     }
-    Ok(())
 }
 
-async fn partitions(options: &PgConnectOptions) -> Result<Vec<(Flow, i32)>, LineError> {
+async fn log_partitions(options: &PgConnectOptions) -> Result<Vec<(Flow, Partition)>, LineError> {
     let mut connection = session::connect(options, "supervisor").await?;
     let rows: Vec<(i32, String)> =
         sqlx::query_as("SELECT partition, flow FROM log_heads ORDER BY partition").fetch_all(&mut connection).await?;
     let flow = |name: &str| if name == Flow::Campaigns.name() { Flow::Campaigns } else { Flow::Tracking };
-    Ok(rows.into_iter().map(|(partition, name)| (flow(&name), partition)).collect())
+    Ok(rows.into_iter().map(|(partition, name)| (flow(&name), Partition::Log(partition))).collect())
 }
 
-async fn keep_running(context: LineContext, flow: Flow, partition: i32) {
+/// Starts a line for every partition of every topic, also for those that are added later.
+async fn run_topics(context: LineContext, settings: PulsarSettings) {
+    let mut shutdown = context.shutdown.clone();
+    let (mut lines, mut known) = (JoinSet::new(), BTreeSet::new());
+    let mut broker = None;
+    while !*shutdown.borrow() {
+        match topic_partitions(&mut broker, &settings).await {
+            Ok(partitions) => {
+                for (flow, partition) in partitions {
+                    if known.insert(partition.clone()) {
+                        lines.spawn(keep_running(context.clone(), broker.clone(), flow, partition));
+                    }
+                }
+                sleep_unless_stopped(NEW_PARTITIONS, &mut shutdown).await;
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the topics cannot be listed; trying again");
+                sleep_unless_stopped(PAUSE_MAX, &mut shutdown).await;
+            }
+        }
+    }
+    join_all(lines).await;
+}
+
+async fn topic_partitions(
+    connected: &mut Option<Broker>,
+    settings: &PulsarSettings,
+) -> Result<Vec<(Flow, Partition)>, SourceError> {
+    let broker = match connected {
+        Some(broker) => broker,
+        None => connected.insert(Broker::connect(settings).await?),
+    };
+    let mut all = Vec::new();
+    let commands = broker.command_partitions().await?;
+    for partition in 0..commands {
+        let campaigns = is_campaigns_partition(COMMANDS, partition);
+        let flow = if campaigns { Flow::Campaigns } else { Flow::Tracking };
+        all.push((flow, Partition::Topic(COMMANDS.into(), partition_name(COMMANDS, partition))));
+    }
+    let tracking = TRACKING_TOPICS.into_iter().map(|topic| (Flow::Tracking, topic));
+    let campaigns = settings.campaign_topics.iter().map(|topic| (Flow::Campaigns, topic.as_str()));
+    for (flow, topic) in tracking.chain(campaigns) {
+        let partitions = broker.partitions(topic).await?;
+        all.extend(partitions.into_iter().map(|partition| (flow, Partition::Topic(topic.to_owned(), partition))));
+    }
+    Ok(all)
+}
+
+async fn keep_running(context: LineContext, broker: Option<Broker>, flow: Flow, partition: Partition) {
     let mut shutdown = context.shutdown.clone();
     let mut pause = PAUSE_MIN;
     while !*shutdown.borrow() {
         let started = tokio::time::Instant::now();
-        let outcome = log_line(&context, flow, partition).await;
+        let outcome = run_line(&context, broker.as_ref(), flow, &partition).await;
         if started.elapsed() > PAUSE_MAX {
             pause = PAUSE_MIN;
         }
@@ -52,7 +133,7 @@ async fn keep_running(context: LineContext, flow: Flow, partition: i32) {
             Ok(()) => continue,
             Err(LineError::Sink(SinkError::Taken(_))) => STANDBY,
             Err(error) => {
-                report(flow, partition, &error);
+                report(flow, &partition, &error);
                 pause
             }
         };
@@ -61,14 +142,32 @@ async fn keep_running(context: LineContext, flow: Flow, partition: i32) {
     }
 }
 
-fn report(flow: Flow, partition: i32, error: &LineError) {
+async fn run_line(
+    context: &LineContext,
+    broker: Option<&Broker>,
+    flow: Flow,
+    partition: &Partition,
+) -> Result<(), LineError> {
+    match (partition, broker) {
+        (Partition::Log(partition), _) => log_line(context, flow, *partition).await,
+        (Partition::Topic(topic, partition), Some(broker)) => {
+            let incarnation = broker.admin.incarnation(partition).await.map_err(SourceError::from)?;
+            let partition = TopicPartition { topic: topic.clone(), partition: partition.clone(), incarnation };
+            topic_line(context, broker, flow, partition).await
+        }
+        (Partition::Topic(..), None) => Ok(()),
+    }
+}
+
+fn report(flow: Flow, partition: &Partition, error: &LineError) {
     metrics::counter!("alpes_line_restarts_total", "flow" => flow.name()).increment(1);
     let flow = flow.name();
     match error {
         LineError::Source(SourceError::Gap { .. }) => {
-            tracing::error!(flow, partition, %error, "line stopped: data is missing")
+            metrics::counter!("alpes_line_gaps_total", "source" => partition.to_string()).increment(1);
+            tracing::error!(flow, %partition, %error, "line stopped: data is missing");
         }
-        error => tracing::warn!(flow, partition, %error, "line stopped; it will be taken again"),
+        error => tracing::warn!(flow, %partition, %error, "line stopped; it will be taken again"),
     }
 }
 

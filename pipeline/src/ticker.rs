@@ -3,14 +3,17 @@
 use bytes::Bytes;
 use chrono::Days;
 use metrics::gauge;
+use schemas::message::Encoding;
 use schemas::{Kind, Timestamp};
 use sinks::log::drop_read_segments;
+use sinks::pulsar::PulsarSettings;
 use sinks::{Flow, LogEntry, LogWriter, PartitionKey, SinkError, closer, session};
 use sqlx::PgConnection;
 use sqlx::postgres::PgConnectOptions;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
+use crate::pulsar::idle::Topics;
 use crate::supervisor::sleep_unless_stopped;
 
 /// How often windows are closed, and how far an idle partition's watermark may lag before it gets a tick.
@@ -31,11 +34,12 @@ pub struct TickerSettings {
 pub async fn run(
     options: PgConnectOptions,
     log: LogWriter,
+    pulsar: Option<PulsarSettings>,
     settings: TickerSettings,
     mut shutdown: watch::Receiver<bool>,
 ) {
     while !*shutdown.borrow() {
-        if let Err(error) = lead(&options, &log, settings, &mut shutdown).await {
+        if let Err(error) = lead(&options, &log, pulsar.as_ref(), settings, &mut shutdown).await {
             tracing::warn!(%error, "the closer stopped; it will start again");
         }
         sleep_unless_stopped(TICK, &mut shutdown).await;
@@ -45,6 +49,7 @@ pub async fn run(
 async fn lead(
     options: &PgConnectOptions,
     log: &LogWriter,
+    pulsar: Option<&PulsarSettings>,
     settings: TickerSettings,
     shutdown: &mut watch::Receiver<bool>,
 ) -> Result<(), SinkError> {
@@ -52,9 +57,13 @@ async fn lead(
     if !closer::try_lead(&mut connection).await? {
         return Ok(());
     }
+    let mut topics = pulsar.map(Topics::new).transpose()?;
     let mut retained: Option<Instant> = None;
     while !*shutdown.borrow() {
         tick_idle(&mut connection, log).await?;
+        if let Some(topics) = &mut topics {
+            topics.tick_idle(&mut connection).await?;
+        }
         show_progress(&mut connection).await?;
         while close_step(&mut connection, settings.grace).await? && !*shutdown.borrow() {}
         if retained.is_none_or(|at| at.elapsed() >= RETENTION) {
@@ -79,6 +88,7 @@ async fn tick_idle(connection: &mut PgConnection, log: &LogWriter) -> Result<(),
         assigned_id: None,
         replay_of: None,
         payload: Bytes::new(),
+        encoding: Encoding::Json,
     };
     // A full log needs no ticks: time passes in it by itself.
     if let Err(error) = log.append_all(idle.into_iter().map(tick).collect(), None).await {
@@ -91,7 +101,9 @@ async fn tick_idle(connection: &mut PgConnection, log: &LogWriter) -> Result<(),
 async fn show_progress(connection: &mut PgConnection) -> Result<(), SinkError> {
     for line in closer::progress(connection).await? {
         let labels = [("flow", line.flow), ("source", line.source)];
-        gauge!("alpes_line_unread_messages", &labels).set(line.unread as f64);
+        if let Some(unread) = line.unread {
+            gauge!("alpes_line_unread_messages", &labels).set(unread as f64);
+        }
         if let Some(watermark) = line.watermark {
             gauge!("alpes_line_watermark_timestamp_seconds", &labels).set(watermark.unix_seconds());
         }
@@ -101,7 +113,7 @@ async fn show_progress(connection: &mut PgConnection) -> Result<(), SinkError> {
 
 /// One step; true if there is more to close.
 async fn close_step(connection: &mut PgConnection, grace: Duration) -> Result<bool, SinkError> {
-    let (closed, more) = closer::close(connection, grace).await?;
+    let (closed, more) = closer::close(connection, Timestamp::now(), grace).await?;
     if let Some(closed) = closed {
         gauge!("alpes_closed_through_timestamp_seconds").set(closed.unix_seconds());
     }

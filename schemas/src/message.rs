@@ -3,7 +3,9 @@
 use bytes::Bytes;
 use uuid::Uuid;
 
-use crate::{Kind, Position, Timestamp};
+use crate::avro::WriterSchema;
+use crate::wire::{self, Record};
+use crate::{Code, Faults, Kind, Position, Timestamp};
 
 /// The longest payload of one command, in bytes. The users' system takes 1 MB bodies but never needs them; what is
 /// longer is refused at the edge, and cut short in a reject's raw bytes.
@@ -18,6 +20,52 @@ pub struct RawMessage {
     pub kind: Option<Kind>,
 }
 
+/// What a payload is written in.
+#[derive(Debug, Clone, Default)]
+pub enum Encoding {
+    /// JSON, as over HTTP, in files and in the log in PostgreSQL.
+    #[default]
+    Json,
+    /// Avro, by the schema that its writer used.
+    Avro(WriterSchema),
+    /// Nothing that Alpes reads: why, for the producer.
+    Unsupported(Box<str>),
+}
+
+impl Encoding {
+    /// What was sent, or why it cannot be read.
+    pub fn decode(&self, kind: Option<Kind>, payload: &[u8]) -> Result<Record, Faults> {
+        match self {
+            Self::Json => wire::decode(kind, payload),
+            Self::Avro(schema) => wire::decode_avro(schema, payload),
+            Self::Unsupported(why) => Err(Faults::one(Code::Unsupported, "", &**why)),
+        }
+    }
+
+    /// The name in the tables; none for JSON.
+    pub fn name(&self) -> Option<&str> {
+        match self {
+            Self::Json => None,
+            Self::Avro(schema) => Some(schema.name()),
+            Self::Unsupported(_) => Some(UNSUPPORTED),
+        }
+    }
+
+    /// The encoding with this name in the tables.
+    pub fn named(name: Option<&str>) -> Self {
+        match name {
+            None => Self::Json,
+            Some(name) => WriterSchema::named(name).map_or_else(
+                || Self::Unsupported("no se conoce su esquema; envíe el comando corregido como JSON".into()),
+                Self::Avro,
+            ),
+        }
+    }
+}
+
+/// The name of what cannot be read at all.
+const UNSUPPORTED: &str = "no_soportado";
+
 /// Where and when a message came from; stays with it to the end of the line.
 #[derive(Debug, Clone)]
 pub struct Origin {
@@ -31,6 +79,8 @@ pub struct Origin {
     pub replay_of: Option<i64>,
     /// The bytes as the producer sent them, for a reject.
     pub payload: Bytes,
+    /// What they are written in.
+    pub encoding: Encoding,
 }
 
 /// Something read from a message, with where it came from.

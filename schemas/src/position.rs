@@ -1,6 +1,7 @@
 //! Where a message stands in its source.
 
 use std::fmt;
+use std::str::FromStr;
 
 /// A message's place in one partition of a source. Ordered; a later message has a greater position.
 ///
@@ -32,6 +33,26 @@ impl Position {
 impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}:{}", self.ledger, self.entry, self.index)
+    }
+}
+
+/// Not `ledger:entry:index`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NoPosition;
+
+impl FromStr for Position {
+    type Err = NoPosition;
+
+    fn from_str(text: &str) -> Result<Self, NoPosition> {
+        let mut parts = text.split(':');
+        let mut next = || parts.next().ok_or(NoPosition);
+        let (ledger, entry, index) = (next()?, next()?, next()?);
+        let position = Self {
+            ledger: ledger.parse().map_err(|_| NoPosition)?,
+            entry: entry.parse().map_err(|_| NoPosition)?,
+            index: index.parse().map_err(|_| NoPosition)?,
+        };
+        if parts.next().is_some() { Err(NoPosition) } else { Ok(position) }
     }
 }
 

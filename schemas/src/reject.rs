@@ -4,7 +4,10 @@ use bytes::Bytes;
 use std::fmt;
 use uuid::Uuid;
 
-use crate::{Kind, Position, Timestamp, message::Origin};
+use crate::{
+    Kind, Position, Timestamp,
+    message::{Encoding, Origin},
+};
 
 /// Why a command was rejected. The order is the order of judgement: the first fault gives a reject its code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -147,6 +150,8 @@ pub struct Reject {
     pub replay_of: Option<i64>,
     /// The bytes as they came.
     pub payload: Bytes,
+    /// What they are written in.
+    pub encoding: Encoding,
 }
 
 impl Reject {
@@ -161,6 +166,7 @@ impl Reject {
             event_time,
             replay_of: origin.replay_of,
             payload: origin.payload,
+            encoding: origin.encoding,
         }
     }
 }

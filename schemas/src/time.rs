@@ -7,6 +7,9 @@ use std::{fmt, time::Duration};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 
+/// 9999-12-31T23:59:59.999Z.
+const LAST_MILLIS: u64 = 253_402_300_799_999;
+
 /// Why a text is not a [`Timestamp`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TimestampError {
@@ -25,6 +28,13 @@ impl Timestamp {
     /// From microseconds since 1970 (UTC).
     pub const fn from_micros(micros: i64) -> Self {
         Self(micros)
+    }
+
+    /// From milliseconds since 1970 (UTC), as a foreign clock has them: what lies behind the year 9999 is cut to it, for
+    /// no table holds it.
+    pub const fn from_unix_millis(millis: u64) -> Self {
+        let millis = if millis > LAST_MILLIS { LAST_MILLIS } else { millis };
+        Self(millis as i64 * 1_000)
     }
 
     /// Microseconds since 1970 (UTC).

@@ -21,9 +21,15 @@ pub async fn try_lead(connection: &mut PgConnection) -> Result<bool, sqlx::Error
 /// Closes windows up to the watermark of the live lines minus `grace`, one step at a time. Returns how far it came, and
 /// whether there is more to close.
 ///
-/// The watermark is the least of all partitions of the log: a partition that nobody has read yet holds it back.
-pub async fn close(connection: &mut PgConnection, grace: Duration) -> Result<(Option<Timestamp>, bool), SinkError> {
+/// The watermark is the least of all partitions of the log and of all topics: one that nobody has read yet holds it
+/// back. It is never later than `now`, however wrong the clock of a producer that publishes to a topic.
+pub async fn close(
+    connection: &mut PgConnection,
+    now: Timestamp,
+    grace: Duration,
+) -> Result<(Option<Timestamp>, bool), SinkError> {
     let Some(watermark) = watermark(connection).await? else { return Ok((None, false)) };
+    let watermark = watermark.min(now);
     let target = watermark.minus(grace).floor(MINUTE);
     // Only the closer moves it, and there is one: it can be read before the lock, which most ticks then spare the lines.
     let closed = closed_through(connection).await?;
@@ -55,9 +61,12 @@ async fn closed_through(connection: &mut PgConnection) -> Result<Option<Timestam
 
 async fn watermark(connection: &mut PgConnection) -> Result<Option<Timestamp>, sqlx::Error> {
     let watermark: Option<Instant> = sqlx::query_scalar(
-        "SELECT CASE WHEN count(*) = count(l.watermark) THEN min(l.watermark) END
-         FROM log_heads h LEFT JOIN lines l ON l.flow = h.flow AND l.source = 'log-' || h.partition AND l.live
-         WHERE h.flow = 'tracking'",
+        "SELECT CASE WHEN count(*) = count(watermark) THEN min(watermark) END
+         FROM (SELECT l.watermark
+               FROM log_heads h LEFT JOIN lines l ON l.flow = h.flow AND l.source = 'log-' || h.partition AND l.live
+               WHERE h.flow = 'tracking'
+               UNION ALL
+               SELECT watermark FROM lines WHERE flow = 'tracking' AND live AND source LIKE '%@%') AS partitions",
     )
     .fetch_one(connection)
     .await?;
@@ -94,28 +103,79 @@ pub async fn idle_partitions(
     .await
 }
 
-/// How far a line over the log has come.
+/// A line over a topic whose watermark lags.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct IdleTopic {
+    /// The line.
+    pub line: i32,
+    /// The partition's name, with its incarnation.
+    pub source: String,
+    /// The last entry that it has committed.
+    pub ledger: i64,
+    /// The same.
+    pub entry: i64,
+}
+
+/// Live lines over topics whose watermark lags behind `now` by more than `idle_after`.
+pub async fn idle_topics(
+    connection: &mut PgConnection,
+    now: Timestamp,
+    idle_after: Duration,
+) -> Result<Vec<IdleTopic>, sqlx::Error> {
+    sqlx::query_as(
+        "SELECT line, source, ledger, entry FROM lines
+         WHERE flow = 'tracking' AND live AND source LIKE '%@%' AND (watermark IS NULL OR watermark < $1)",
+    )
+    .bind(Instant::from(now.minus(idle_after)))
+    .fetch_all(connection)
+    .await
+}
+
+/// Time has passed in a topic's partition: at `now` it held nothing behind what the line has committed.
+pub async fn pass_time(connection: &mut PgConnection, idle: &IdleTopic, now: Timestamp) -> Result<(), sqlx::Error> {
+    sqlx::query("UPDATE lines SET watermark = greatest(watermark, $2) WHERE line = $1 AND (ledger, entry) >= ($3, $4)")
+        .bind(idle.line)
+        .bind(Instant::from(now))
+        .bind(idle.ledger)
+        .bind(idle.entry)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Only the topics among `sources` count for the watermark from now on: others were deleted, made again, or are no
+/// longer read.
+pub async fn retire_topics(connection: &mut PgConnection, sources: &[String]) -> Result<(), sqlx::Error> {
+    sqlx::query("UPDATE lines SET live = (source = ANY ($1)) WHERE flow = 'tracking' AND source LIKE '%@%'")
+        .bind(sources)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// How far a line has come.
 #[derive(Debug, Clone)]
 pub struct LineProgress {
     /// The flow.
     pub flow: String,
     /// The partition.
     pub source: String,
-    /// Messages in the log that it has not committed yet.
-    pub unread: i64,
+    /// Messages in the log in PostgreSQL that it has not committed yet; a topic's broker knows its own.
+    pub unread: Option<i64>,
     /// Event time that it has reached.
     pub watermark: Option<Timestamp>,
 }
 
-/// All lines over the log.
+/// All lines over the log and over topics.
 pub async fn progress(connection: &mut PgConnection) -> Result<Vec<LineProgress>, sqlx::Error> {
-    let rows: Vec<(String, String, i64, Option<Instant>)> = sqlx::query_as(
+    let rows: Vec<(String, String, Option<i64>, Option<Instant>)> = sqlx::query_as(
         "SELECT l.flow, l.source, h.next - 1 - l.entry, l.watermark
-         FROM log_heads h JOIN lines l ON l.flow = h.flow AND l.source = 'log-' || h.partition",
+         FROM lines l LEFT JOIN log_heads h ON l.flow = h.flow AND l.source = 'log-' || h.partition
+         WHERE h.partition IS NOT NULL OR l.source LIKE '%@%'",
     )
     .fetch_all(connection)
     .await?;
-    let progress = |(flow, source, unread, watermark): (String, String, i64, Option<Instant>)| LineProgress {
+    let progress = |(flow, source, unread, watermark): (String, String, Option<i64>, Option<Instant>)| LineProgress {
         flow,
         source,
         unread,

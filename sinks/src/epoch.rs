@@ -4,14 +4,18 @@
 
 use chrono::NaiveDate;
 use fail::fail_point;
-use schemas::{Campaign, Claim, ClaimKey, Envelope, Facts, HeldClaim, Reject, Span, Timestamp, TrackingChanges};
+use schemas::{
+    Campaign, Claim, ClaimKey, Envelope, Facts, HeldClaim, RawMessage, Reject, Span, Timestamp, TrackingChanges,
+};
 use sqlx::PgConnection;
 use tokio::sync::OwnedMutexGuard;
 
 use crate::names::Names;
 use crate::suspects::Suspects;
 use crate::windows::NumberedKey;
-use crate::{Line, SinkError, campaigns, claims, conversions, impressions, late, rejects, rollups, totals, windows};
+use crate::{
+    Line, SinkError, campaigns, claims, conversions, impressions, late, log, rejects, rollups, totals, windows,
+};
 
 /// A transaction under way. Dropped without [`commit`](Self::commit), nothing of it remains; its line must then be
 /// taken again, since its connection is in the middle of things.
@@ -92,6 +96,12 @@ impl Epoch {
         let writer = &mut self.writer();
         rejects::insert(writer, rejects).await?;
         rejects::resolve(writer, resolved).await
+    }
+
+    /// Puts messages that belong to another flow into its log, from where that flow's line reads them.
+    pub async fn forward(&mut self, strays: Vec<RawMessage>) -> Result<(), SinkError> {
+        let day = self.day;
+        Ok(log::postgres::forward(&mut self.line.connection, day, strays).await?)
     }
 
     /// Commits everything; from here on the source may forget the span.

@@ -1,5 +1,7 @@
 //! What can go wrong with a sink: broken plumbing. Bad data is never an error; it is a reject.
 
+use crate::pulsar::BrokerError;
+
 /// Why an epoch did not commit. Whatever it is, the line is taken up again from its stored position.
 #[derive(Debug, thiserror::Error)]
 pub enum SinkError {
@@ -22,6 +24,9 @@ pub enum SinkError {
     /// The schema cannot be brought up to date.
     #[error("migration: {0}")]
     Migration(#[from] sqlx::migrate::MigrateError),
+    /// The broker, or our connection to it.
+    #[error(transparent)]
+    Broker(#[from] BrokerError),
     /// A value that cannot be written; a defect of Alpes, not of the data.
     #[error("cannot encode {0}")]
     Encoding(String),

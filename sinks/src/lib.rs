@@ -20,6 +20,7 @@ pub mod locks;
 pub mod log;
 pub mod names;
 pub mod outbox;
+pub mod pulsar;
 mod raw_days;
 pub mod rejects;
 pub mod rollups;
@@ -31,12 +32,26 @@ pub mod windows;
 pub use epoch::Epoch;
 pub use error::SinkError;
 pub use line::{Line, PostgresSink};
-pub use log::{ChunkKey, Flow, LogEntry, LogError, LogWriter, PartitionKey, PostgresLog, Receipt};
+pub use log::{ChunkKey, Flow, LogEntry, LogError, LogWriter, PartitionKey, PostgresLog, PulsarLog, Receipt};
 
 use sqlx::postgres::PgConnectOptions;
+use std::sync::LazyLock;
 
 /// The one tenant, `default`, until API keys bring more.
 pub const TENANT: i16 = 1;
+
+/// The name of this process among all that work on one database: host, process and a few digits, for people and for
+/// the broker.
+pub fn worker() -> &'static str {
+    static WORKER: LazyLock<String> = LazyLock::new(|| {
+        let host = std::env::var("HOSTNAME").ok().filter(|host| !host.is_empty());
+        let host = host.or_else(|| std::fs::read_to_string("/etc/hostname").ok());
+        let host = host.as_deref().map_or("alpes", str::trim);
+        let digits = &uuid::Uuid::new_v4().simple().to_string()[..4];
+        format!("{host}-{}-{digits}", std::process::id())
+    });
+    &WORKER
+}
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
 

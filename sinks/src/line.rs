@@ -10,6 +10,11 @@ use crate::suspects::Suspects;
 use crate::windows::NumberedKey;
 use crate::{Epoch, Flow, SinkError, days, locks, names::Names, session};
 
+/// Counts the epoch number up: whoever had the line before changes no row any more.
+const TAKE: &str = "
+UPDATE lines SET epoch = epoch + 1, owner = $2, taken_at = clock_timestamp() WHERE line = $1
+RETURNING epoch, ledger, entry, index, gap_accepted";
+
 /// A line that this process has taken.
 #[derive(Debug)]
 pub struct Line {
@@ -18,6 +23,7 @@ pub struct Line {
     pub(crate) source: String,
     pub(crate) epoch: i64,
     pub(crate) position: Position,
+    gap_accepted: Option<Position>,
     pub(crate) live: bool,
     pub(crate) day: NaiveDate,
     pub(crate) campaigns: Names,
@@ -51,8 +57,8 @@ impl Line {
                 return Err(SinkError::Taken(spec.source.into()));
             }
         }
-        let take = "UPDATE lines SET epoch = epoch + 1 WHERE line = $1 RETURNING epoch, ledger, entry, index";
-        let (epoch, ledger, entry, index) = sqlx::query_as(take).bind(line).fetch_one(&mut connection).await?;
+        let (epoch, ledger, entry, index, gap_accepted): (i64, i64, i64, i32, Option<String>) =
+            sqlx::query_as(TAKE).bind(line).bind(crate::worker()).fetch_one(&mut connection).await?;
         let today = Timestamp::now().date();
         days::ensure_day(&mut connection, today).await?;
         Ok(Self {
@@ -61,6 +67,7 @@ impl Line {
             source: spec.source.into(),
             epoch,
             position: Position { ledger, entry, index },
+            gap_accepted: gap_accepted.and_then(|text| text.parse().ok()),
             live: spec.live,
             day: today,
             campaigns: Names::campaigns(),
@@ -68,6 +75,20 @@ impl Line {
             claimed: Suspects::new(),
             opened: Suspects::new(),
         })
+    }
+
+    /// Makes its row, so that the closer waits for it, without taking it. Returns how far it has come.
+    pub async fn register(options: &PgConnectOptions, spec: LineSpec<'_>) -> Result<Position, SinkError> {
+        let mut connection = session::connect(options, "register").await?;
+        let line = line_number(&mut connection, spec).await?;
+        let select = "SELECT ledger, entry, index FROM lines WHERE line = $1";
+        let (ledger, entry, index) = sqlx::query_as(select).bind(line).fetch_one(&mut connection).await?;
+        Ok(Position { ledger, entry, index })
+    }
+
+    /// The position up to which somebody has accepted that messages are missing.
+    pub const fn gap_accepted(&self) -> Option<Position> {
+        self.gap_accepted
     }
 
     /// How far it has come.

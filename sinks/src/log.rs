@@ -3,17 +3,20 @@
 //! [`LogWriter`] is what the API holds: a bounded queue in front of one task, which appends whatever has gathered while
 //! the last append was under way (group commit). Where it appends to is a [`LogBackend`]: PostgreSQL here, Pulsar next.
 
-mod postgres;
+pub(crate) mod postgres;
+mod pulsar;
 mod retention;
 
 use bytes::Bytes;
 use metrics::{counter, histogram};
+use schemas::message::Encoding;
 use schemas::{Kind, Position, Timestamp};
 use std::{future::Future, hash::Hasher, sync::Arc, time::Instant};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use uuid::Uuid;
 
 pub use postgres::PostgresLog;
+pub use pulsar::PulsarLog;
 pub use retention::drop_read_segments;
 
 /// Requests that may wait for the log; one more is answered 503. At 25,000 requests a second this is 0.3 s of waiting.
@@ -41,6 +44,8 @@ pub struct LogEntry {
     pub replay_of: Option<i64>,
     /// The bytes as the producer sent them.
     pub payload: Bytes,
+    /// What they are written in.
+    pub encoding: Encoding,
 }
 
 /// Which flow reads a command, and which of that flow's partitions it goes to.
@@ -89,9 +94,14 @@ impl PartitionKey {
 
     /// The key of bytes that could not be read.
     pub fn unreadable(payload: &[u8]) -> Self {
+        Self::stray(Flow::Tracking, payload)
+    }
+
+    /// The key of a command that came to another flow: only its bytes are known there.
+    pub fn stray(flow: Flow, payload: &[u8]) -> Self {
         let mut hasher = Fnv::default();
         hasher.write(payload);
-        Self { flow: Flow::Tracking, hash: hasher.finish() }
+        Self { flow, hash: hasher.finish() }
     }
 }
 

@@ -9,12 +9,12 @@ use crate::{SinkError, TENANT};
 
 const INSERT: &str = "
 INSERT INTO rejects (tenant, line, ledger, entry, index, code, detail, faults, kind, assigned_id, event_time,
-                     published_at, payload)
+                     published_at, payload, encoding)
 SELECT $1, $2, r.ledger, r.entry, r.index, r.code, r.detail, r.faults::jsonb, r.kind, r.assigned_id, r.event_time,
-       r.published_at, r.payload
+       r.published_at, r.payload, r.encoding
 FROM unnest($3::bigint[], $4::bigint[], $5::int[], $6::text[], $7::text[], $8::text[], $9::smallint[], $10::uuid[],
-            $11::timestamptz[], $12::timestamptz[], $13::bytea[])
-     AS r(ledger, entry, index, code, detail, faults, kind, assigned_id, event_time, published_at, payload)";
+            $11::timestamptz[], $12::timestamptz[], $13::bytea[], $14::text[])
+     AS r(ledger, entry, index, code, detail, faults, kind, assigned_id, event_time, published_at, payload, encoding)";
 
 const FAILED_AGAIN: &str = "
 UPDATE rejects SET replays = replays + 1, code = $2, detail = $3, faults = $4::jsonb, resolved_at = NULL
@@ -59,6 +59,7 @@ async fn insert_new(writer: &mut Writer<'_>, rejects: &[&Reject]) -> Result<(), 
         .bind(rejects.iter().map(|reject| reject.event_time.map(DateTime::<Utc>::from)).collect::<Vec<_>>())
         .bind(rejects.iter().map(|reject| DateTime::<Utc>::from(reject.published_at)).collect::<Vec<_>>())
         .bind(rejects.iter().map(|reject| capped(&reject.payload)).collect::<Vec<_>>())
+        .bind(rejects.iter().map(|reject| reject.encoding.name()).collect::<Vec<_>>())
         .execute(&mut *writer.connection)
         .await?;
     Ok(())

@@ -121,6 +121,9 @@ impl fmt::Debug for DatabaseUrl {
 
 /// A URL without its password, wherever the URL may hold one. Works on text that is no URL, too.
 pub(super) fn masked(url: &str) -> String {
+    if !url.contains("://") && !url.contains('@') {
+        return MASK.to_owned();
+    }
     let url = without_password_parameter(url);
     let Some((credentials, host)) = url.rsplit_once('@') else {
         return url;
@@ -157,6 +160,13 @@ pub(super) fn address(text: &str) -> Result<String, String> {
     match text.rsplit_once(':') {
         Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok() => Ok(text.to_owned()),
         _ => Err("it must be HOST:PORT, such as 127.0.0.1:8000".to_owned()),
+    }
+}
+
+pub(super) fn namespace(text: &str) -> Result<String, String> {
+    match text.split_once('/') {
+        Some((tenant, name)) if !tenant.is_empty() && !name.is_empty() && !name.contains('/') => Ok(text.to_owned()),
+        _ => Err("it must be TENANT/NAME, such as public/default".to_owned()),
     }
 }
 

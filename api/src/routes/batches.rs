@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures::StreamExt;
 use schemas::Timestamp;
+use schemas::message::Encoding;
 use serde::Serialize;
 use sinks::{ChunkKey, LogEntry, LogError, LogWriter};
 use std::sync::Arc;
@@ -167,7 +168,7 @@ impl Batch<'_> {
     async fn add(&mut self, number: u64, line: Bytes) -> Result<(), ApiError> {
         let (published_at, assigned) = (Timestamp::now(), Uuid::now_v7());
         self.chunk.bytes += line.len();
-        let (key, assigned_id) = match judge(None, &line, published_at, assigned) {
+        let (key, assigned_id) = match judge(None, &Encoding::Json, &line, published_at, assigned) {
             Ok(sound) => {
                 self.chunk.accepted += 1;
                 (sound.key, sound.needs_id.then_some(assigned))
@@ -179,7 +180,15 @@ impl Batch<'_> {
             }
         };
         // Its `comando` says what it is, to the line as to us.
-        let entry = LogEntry { kind: None, key, published_at, assigned_id, replay_of: None, payload: line };
+        let entry = LogEntry {
+            kind: None,
+            key,
+            published_at,
+            assigned_id,
+            replay_of: None,
+            payload: line,
+            encoding: Encoding::Json,
+        };
         self.chunk.entries.push(entry);
         if self.chunk.entries.len() >= CHUNK_LINES_MAX || self.chunk.bytes >= CHUNK_BYTES {
             self.append().await?;

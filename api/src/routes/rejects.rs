@@ -6,7 +6,8 @@ use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use schemas::{Code, CommandId, Kind, Position, Timestamp, wire};
+use schemas::message::Encoding;
+use schemas::{Code, CommandId, Kind, Position, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use sinks::{LogEntry, TENANT};
@@ -231,11 +232,12 @@ struct StoredReject {
     row: RejectRow,
     assigned_id: Option<Uuid>,
     payload: Vec<u8>,
+    encoding: Option<String>,
 }
 
 const ONE: &str = "
 SELECT r.reject, r.code, r.detail, r.faults::text, r.kind, r.event_time, r.published_at, r.rejected_at, l.source,
-       r.ledger, r.entry, r.index, r.replays, r.resolved_at, r.assigned_id, r.payload
+       r.ledger, r.entry, r.index, r.replays, r.resolved_at, r.assigned_id, r.payload, r.encoding
 FROM rejects r JOIN lines l USING (line) WHERE r.tenant = $1 AND r.reject = $2";
 
 async fn stored(pool: &PgPool, id: i64) -> Result<StoredReject, ApiError> {
@@ -266,12 +268,16 @@ pub(crate) async fn replay(
     prefer: Prefer,
     OptionalBody(mended): OptionalBody,
 ) -> Result<Response, ApiError> {
-    let StoredReject { row, assigned_id, payload } = stored(&state.pool, id).await?;
-    let payload = mended.unwrap_or_else(|| Bytes::from(payload));
+    let StoredReject { row, assigned_id, payload, encoding } = stored(&state.pool, id).await?;
+    // A mended command is written in JSON, whatever the reject was.
+    let (payload, encoding) = match mended {
+        Some(mended) => (mended, Encoding::Json),
+        None => (Bytes::from(payload), Encoding::named(encoding.as_deref())),
+    };
     let kind = row.kind.and_then(Kind::from_number);
     let assigned = assigned_id.map_or_else(|| position_id(&row), Ok)?;
-    let published_at = published_at(&row, kind, &payload);
-    let judged = judge(kind, &payload, published_at, assigned);
+    let published_at = published_at(&row, kind, &encoding, &payload);
+    let judged = judge(kind, &encoding, &payload, published_at, assigned);
     let sound: Sound = judged.map_err(|unsound| ApiError::faults(&unsound.faults))?;
     let entry = LogEntry {
         kind,
@@ -280,6 +286,7 @@ pub(crate) async fn replay(
         assigned_id: sound.needs_id.then_some(assigned),
         replay_of: Some(id),
         payload,
+        encoding,
     };
     append(&state, entry, sound.kind, &sound.id, prefer).await
 }
@@ -292,7 +299,7 @@ fn position_id(row: &RejectRow) -> Result<Uuid, ApiError> {
 
 /// A command without a time of its own happened when it was first published; one with a time is judged as of now, for
 /// what was in the future then may have come to pass.
-fn published_at(row: &RejectRow, kind: Option<Kind>, payload: &[u8]) -> Timestamp {
-    let names_a_time = wire::decode(kind, payload).is_ok_and(|record| record.event_time().is_some());
+fn published_at(row: &RejectRow, kind: Option<Kind>, encoding: &Encoding, payload: &[u8]) -> Timestamp {
+    let names_a_time = encoding.decode(kind, payload).is_ok_and(|record| record.event_time().is_some());
     if names_a_time { Timestamp::now() } else { row.published_at.into() }
 }

@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use insta::assert_json_snapshot;
-use schemas::message::PAYLOAD_BYTES_MAX;
+use schemas::message::{Encoding, PAYLOAD_BYTES_MAX};
 use serde_json::json;
 use sinks::log::{AppendRequest, Appended, LogBackend};
 use sinks::{LogError, LogWriter};
@@ -199,6 +199,7 @@ async fn a_log_that_is_away_or_full_is_told() {
         assigned_id: None,
         replay_of: None,
         payload: bytes::Bytes::new(),
+        encoding: Encoding::Json,
     };
     let waiting: Vec<_> = (0..sinks::log::WAITING_REQUESTS_MAX + sinks::log::APPEND_COMMANDS_MAX + 1)
         .map(|_| {

@@ -1,14 +1,15 @@
 //! The log in PostgreSQL: one statement per append, offsets from the heads that it locks.
 
 use chrono::{DateTime, NaiveDate, Utc};
-use schemas::{Position, Timestamp};
+use schemas::message::Origin;
+use schemas::{Position, RawMessage, Timestamp};
 use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
 use std::{
     collections::BTreeMap,
     future::{Ready, ready},
 };
 
-use super::{AppendRequest, Appended, Flow, LogBackend, LogEntry, LogError, Receipt};
+use super::{AppendRequest, Appended, Flow, LogBackend, LogEntry, LogError, PartitionKey, Receipt};
 use crate::{TENANT, days::ensure_day, session};
 
 /// Appends an append's entries. `heads` locks the partitions in order and hands out their offsets, so that writers
@@ -23,10 +24,11 @@ heads AS (
     WHERE h.partition = w.partition RETURNING h.partition, h.next - w.n AS base
 ),
 rows AS (
-    INSERT INTO log (partition, "offset", day, published_at, kind, assigned_id, replay_of, payload)
-    SELECT h.partition, h.base + r.nth, $3, r.published_at, r.kind, r.assigned_id, r.replay_of, r.payload
-    FROM unnest($4::int[], $5::bigint[], $6::timestamptz[], $7::smallint[], $8::uuid[], $9::bigint[], $10::bytea[])
-         AS r(partition, nth, published_at, kind, assigned_id, replay_of, payload)
+    INSERT INTO log (partition, "offset", day, published_at, kind, assigned_id, replay_of, payload, encoding)
+    SELECT h.partition, h.base + r.nth, $3, r.published_at, r.kind, r.assigned_id, r.replay_of, r.payload, r.encoding
+    FROM unnest($4::int[], $5::bigint[], $6::timestamptz[], $7::smallint[], $8::uuid[], $9::bigint[], $10::bytea[],
+                $11::text[])
+         AS r(partition, nth, published_at, kind, assigned_id, replay_of, payload, encoding)
     JOIN heads h ON h.partition = r.partition
 )
 SELECT partition, base, pg_notify('alpes_log', '')::text FROM heads
@@ -38,8 +40,12 @@ pub struct PostgresLog {
     options: PgConnectOptions,
     connection: Option<PgConnection>,
     day: Option<NaiveDate>,
-    partitions: Vec<(Flow, Vec<i32>)>,
+    partitions: Partitions,
 }
+
+/// Each flow's partitions.
+#[derive(Debug, Default)]
+struct Partitions(Vec<(Flow, Vec<i32>)>);
 
 /// Each entry's partition, and its place among the entries of that partition.
 struct Placed<'a> {
@@ -51,7 +57,7 @@ struct Placed<'a> {
 impl PostgresLog {
     /// For the database of `options`. Connects at the first append, and again after a failure.
     pub const fn new(options: PgConnectOptions) -> Self {
-        Self { options, connection: None, day: None, partitions: Vec::new() }
+        Self { options, connection: None, day: None, partitions: Partitions(Vec::new()) }
     }
 
     async fn try_append(&mut self, requests: &[AppendRequest]) -> Result<Vec<Vec<Receipt>>, sqlx::Error> {
@@ -81,7 +87,8 @@ impl PostgresLog {
         day: NaiveDate,
     ) -> Result<Vec<Vec<Receipt>>, sqlx::Error> {
         let appended = fresh(connection, requests).await?;
-        let (placed, counts) = self.place(&appended);
+        let entries = appended.iter().flatten().flat_map(|request| &request.entries);
+        let (placed, counts) = self.partitions.place(entries);
         let bases = insert(connection, day, &placed, &counts).await?;
         Ok(receipts(&appended, &placed, &bases))
     }
@@ -92,22 +99,25 @@ impl PostgresLog {
             return Ok(connection);
         }
         let mut connection = session::connect(&self.options, "log").await?;
-        let rows: Vec<(i32, String)> = sqlx::query_as("SELECT partition, flow FROM log_heads ORDER BY partition")
-            .fetch_all(&mut connection)
-            .await?;
-        self.partitions = [Flow::Tracking, Flow::Campaigns]
-            .into_iter()
-            .map(|flow| (flow, rows.iter().filter(|(_, name)| name == flow.name()).map(|(p, _)| *p).collect()))
-            .collect();
+        self.partitions = Partitions::read(&mut connection).await?;
         self.day = None;
         Ok(connection)
     }
+}
 
-    fn place<'a>(&self, appended: &[Option<&'a AppendRequest>]) -> (Vec<Placed<'a>>, BTreeMap<i32, i64>) {
+impl Partitions {
+    async fn read(connection: &mut PgConnection) -> Result<Self, sqlx::Error> {
+        let rows: Vec<(i32, String)> =
+            sqlx::query_as("SELECT partition, flow FROM log_heads ORDER BY partition").fetch_all(connection).await?;
+        let of_flow = |flow: Flow| rows.iter().filter(|(_, name)| name == flow.name()).map(|(p, _)| *p).collect();
+        Ok(Self([Flow::Tracking, Flow::Campaigns].map(|flow| (flow, of_flow(flow))).into()))
+    }
+
+    fn place<'a>(&self, entries: impl Iterator<Item = &'a LogEntry>) -> (Vec<Placed<'a>>, BTreeMap<i32, i64>) {
         let mut counts = BTreeMap::new();
         let mut placed = Vec::new();
-        for entry in appended.iter().flatten().flat_map(|request| &request.entries) {
-            let partition = self.partition(entry);
+        for entry in entries {
+            let partition = self.of(entry);
             let count = counts.entry(partition).or_insert(0);
             placed.push(Placed { entry, partition, nth: *count });
             *count += 1;
@@ -115,13 +125,34 @@ impl PostgresLog {
         (placed, counts)
     }
 
-    fn partition(&self, entry: &LogEntry) -> i32 {
-        let of_flow = self.partitions.iter().find(|(flow, _)| *flow == entry.key.flow).map(|(_, all)| all.as_slice());
+    fn of(&self, entry: &LogEntry) -> i32 {
+        let of_flow = self.0.iter().find(|(flow, _)| *flow == entry.key.flow).map(|(_, all)| all.as_slice());
         match of_flow {
             Some(all) if !all.is_empty() => all[(entry.key.hash % all.len() as u64) as usize],
             _ => 0,
         }
     }
+}
+
+/// Appends messages that one line read and another flow must count, within the transaction of `connection`.
+pub(crate) async fn forward(
+    connection: &mut PgConnection,
+    day: NaiveDate,
+    strays: Vec<RawMessage>,
+) -> Result<(), sqlx::Error> {
+    if strays.is_empty() {
+        return Ok(());
+    }
+    let entries: Vec<LogEntry> = strays.into_iter().map(stray).collect();
+    let (placed, counts) = Partitions::read(connection).await?.place(entries.iter());
+    insert(connection, day, &placed, &counts).await?;
+    Ok(())
+}
+
+fn stray(RawMessage { origin, kind }: RawMessage) -> LogEntry {
+    let Origin { published_at, assigned_id, replay_of, payload, encoding, .. } = origin;
+    let key = PartitionKey::stray(kind.map_or(Flow::Tracking, Flow::of), &payload);
+    LogEntry { kind, key, published_at, assigned_id, replay_of, payload, encoding }
 }
 
 impl LogBackend for PostgresLog {
@@ -178,6 +209,7 @@ async fn insert(
         .bind(placed.iter().map(|p| p.entry.assigned_id).collect::<Vec<_>>())
         .bind(column(|entry| entry.replay_of))
         .bind(placed.iter().map(|p| &p.entry.payload[..]).collect::<Vec<_>>())
+        .bind(placed.iter().map(|p| p.entry.encoding.name()).collect::<Vec<_>>())
         .fetch_all(connection)
         .await?;
     Ok(bases.into_iter().map(|(partition, base, _)| (partition, base)).collect())

@@ -5,8 +5,8 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use schemas::message::PAYLOAD_BYTES_MAX;
-use schemas::wire::{self, Context, Privacy};
+use schemas::message::{Encoding, PAYLOAD_BYTES_MAX};
+use schemas::wire::{Context, Privacy};
 use schemas::{Code, Command, Faults, Timestamp};
 use serde_json::json;
 use sinks::{LogEntry, LogWriter, PartitionKey, PostgresLog};
@@ -117,8 +117,12 @@ impl Replay {
     async fn append(&mut self, rejects: &[Stored]) -> Result<(), CommandError> {
         let (mut ids, mut entries) = (Vec::new(), Vec::new());
         for reject in rejects {
-            let payload = self.mended.clone().unwrap_or_else(|| Bytes::from(reject.payload.clone()));
-            match entry(reject, payload, Timestamp::now()) {
+            // A mended command is written in JSON, whatever the reject was.
+            let (payload, encoding) = match self.mended.clone() {
+                Some(mended) => (mended, Encoding::Json),
+                None => (Bytes::from(reject.payload.clone()), reject.encoding()),
+            };
+            match entry(reject, payload, encoding, Timestamp::now()) {
                 Ok(entry) => {
                     ids.push(reject.reject);
                     entries.push(entry);
@@ -157,12 +161,12 @@ impl Replay {
 }
 
 /// A reject as a message that mends it, judged before it goes: what is still faulty would only come back.
-fn entry(reject: &Stored, payload: Bytes, now: Timestamp) -> Result<LogEntry, Faults> {
+fn entry(reject: &Stored, payload: Bytes, encoding: Encoding, now: Timestamp) -> Result<LogEntry, Faults> {
     if payload.len() > PAYLOAD_BYTES_MAX {
         return Err(Faults::one(Code::Malformed, "", format!("tiene más de {PAYLOAD_BYTES_MAX} bytes")));
     }
     let kind = reject.kind();
-    let record = wire::decode(kind, &payload)?;
+    let record = encoding.decode(kind, &payload)?;
     // A command without a time happened when it was first published. One with a time is judged as of now: what was in
     // the future then may have come to pass.
     let published_at = if record.event_time().is_some() { now } else { reject.published_at() };
@@ -172,5 +176,5 @@ fn entry(reject: &Stored, payload: Bytes, now: Timestamp) -> Result<LogEntry, Fa
         Command::Track(event) => PartitionKey::tracking(&event.campaign, event.influencer.as_deref()),
         Command::CreateCampaign(campaign) => PartitionKey::campaign(&campaign.id),
     };
-    Ok(LogEntry { kind, key, published_at, assigned_id, replay_of: Some(reject.reject), payload })
+    Ok(LogEntry { kind, key, published_at, assigned_id, replay_of: Some(reject.reject), payload, encoding })
 }

@@ -1,6 +1,7 @@
 //! A reject as it lies in its table.
 
 use chrono::{DateTime, Utc};
+use schemas::message::Encoding;
 use schemas::{CommandId, Kind, Position, Timestamp};
 use serde_json::{Value, json};
 use sqlx::PgConnection;
@@ -21,6 +22,7 @@ pub(super) struct Stored {
     pub(super) payload: Vec<u8>,
     pub(super) replays: i32,
     pub(super) resolved_at: Option<DateTime<Utc>>,
+    encoding: Option<String>,
     pub(super) source: String,
     ledger: i64,
     entry: i64,
@@ -29,13 +31,13 @@ pub(super) struct Stored {
 
 const BY_IDS: &str = "
 SELECT r.reject, r.code, r.detail, r.faults::text, r.kind, r.assigned_id, r.event_time, r.published_at, r.rejected_at,
-       r.payload, r.replays, r.resolved_at, l.source, r.ledger, r.entry, r.index
+       r.payload, r.replays, r.resolved_at, r.encoding, l.source, r.ledger, r.entry, r.index
 FROM rejects r JOIN lines l USING (line) WHERE r.reject = ANY ($1) ORDER BY r.reject";
 
 /// Without the bytes: they are long, and nobody reads them in a list.
 const NEWEST: &str = "
 SELECT r.reject, r.code, r.detail, r.faults::text, r.kind, r.assigned_id, r.event_time, r.published_at, r.rejected_at,
-       ''::bytea AS payload, r.replays, r.resolved_at, l.source, r.ledger, r.entry, r.index
+       ''::bytea AS payload, r.replays, r.resolved_at, r.encoding, l.source, r.ledger, r.entry, r.index
 FROM rejects r JOIN lines l USING (line)
 WHERE ($1::text IS NULL OR r.code = $1) AND ($2 OR r.resolved_at IS NULL) ORDER BY r.reject DESC LIMIT $3";
 
@@ -72,6 +74,11 @@ impl Stored {
     /// Its kind of command, as far as it could be told.
     pub(super) fn kind(&self) -> Option<Kind> {
         self.kind.and_then(Kind::from_number)
+    }
+
+    /// What its bytes are written in.
+    pub(super) fn encoding(&self) -> Encoding {
+        Encoding::named(self.encoding.as_deref())
     }
 
     /// Its place in its source.

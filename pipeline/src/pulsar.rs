@@ -1,0 +1,443 @@
+//! One partition of a Pulsar topic as a source.
+//!
+//! The broker decides which worker reads a partition (a Failover subscription), and the epoch number in PostgreSQL
+//! fences whoever was there before. So a worker subscribes, and takes the line only when the first message comes: it is
+//! the sign that the partition was given to it. Where to go on is PostgreSQL's position, never the broker's cursor:
+//! what is at or below it is dropped. Acknowledgements follow the commits and only let the broker forget.
+
+mod gap;
+pub mod idle;
+mod schema;
+
+use bytes::Bytes;
+use futures::StreamExt;
+use operators::{Batch, Readers};
+use pulsar::consumer::{InitialPosition, Message};
+use pulsar::error::{ConnectionError, ConsumerError};
+use pulsar::message::proto::MessageIdData;
+use pulsar::{Consumer, ConsumerOptions, SubType, TokioExecutor};
+use schemas::message::{Encoding, Origin};
+use schemas::{Position, RawMessage, Span, Timestamp};
+use sinks::pulsar::{Broker, BrokerError, COMMANDS, SUBSCRIPTION};
+use std::time::{Duration, Instant};
+use tokio::sync::watch;
+use tokio::time::{timeout, timeout_at};
+
+use crate::source::{BATCH_BYTES_MAX, BATCH_MESSAGES_MAX, GATHER, gathering};
+use crate::{Acknowledge, Source, SourceError};
+use schema::Schemas;
+
+/// Messages that the broker may send ahead of what is read: two full batches of other clients.
+const AHEAD_MESSAGES: u32 = 2_000;
+/// How long nothing may come until the broker is asked whether there is something: a consumer can go deaf in silence.
+const SILENCE: Duration = Duration::from_secs(10);
+/// How long the rest of an entry may take: the client has it whole when it hands out its first message.
+const ENTRY_MAX: Duration = Duration::from_secs(10);
+/// How long the broker may take to say what its last message is.
+const ANSWER_MAX: Duration = Duration::from_secs(5);
+/// Entries in a row that the client could not decode: so many are not poison, something else is wrong.
+const UNDECODABLE_MAX: u64 = 1_000;
+
+type Consuming = Consumer<Vec<u8>, TokioExecutor>;
+type Received = Message<Vec<u8>>;
+
+/// Which partition of which topic.
+#[derive(Debug, Clone)]
+pub struct TopicPartition {
+    /// The topic without its partition: `alpes-comandos`.
+    pub topic: String,
+    /// The partition's own name: `alpes-comandos-partition-1`; the topic's where it has none.
+    pub partition: String,
+    /// When it was made, in milliseconds.
+    pub incarnation: i64,
+}
+
+impl TopicPartition {
+    /// Its name as a source.
+    pub fn source_name(&self) -> String {
+        format!("{}@{}", self.partition, self.incarnation)
+    }
+}
+
+/// A subscription that the broker has begun to serve.
+pub struct Inbox {
+    broker: Broker,
+    from: TopicPartition,
+    consumer: Consuming,
+    first: Received,
+    shutdown: watch::Receiver<bool>,
+}
+
+impl Inbox {
+    /// Subscribes, and waits until the broker sends the first message: until then another worker has the partition, or
+    /// there is nothing to do. None when it is time to stop.
+    pub async fn subscribe(
+        broker: &Broker,
+        from: TopicPartition,
+        mut shutdown: watch::Receiver<bool>,
+    ) -> Result<Option<Self>, BrokerError> {
+        let mut consumer = consumer(broker, &from).await?;
+        let first = tokio::select! {
+            first = consumer.next() => first.ok_or_else(|| ended(&from))??,
+            _ = shutdown.wait_for(|stop| *stop) => return Ok(None),
+        };
+        Ok(Some(Self { broker: broker.clone(), from, consumer, first, shutdown }))
+    }
+
+    /// The source behind `position`. A gap up to `gap_accepted` is passed over.
+    pub fn after(self, position: Position, gap_accepted: Option<Position>) -> PulsarSource {
+        let Self { broker, from, consumer, first, shutdown } = self;
+        PulsarSource {
+            name: from.source_name(),
+            committed: watch::Sender::new(position),
+            acknowledged: position,
+            gather: GATHER,
+            undecodable: 0,
+            schemas: Schemas::of(&broker.topic(&from.partition), &from.topic),
+            waiting: Some(first),
+            broker,
+            from,
+            consumer,
+            position,
+            gap_accepted,
+            shutdown,
+        }
+    }
+}
+
+async fn consumer(broker: &Broker, from: &TopicPartition) -> Result<Consuming, BrokerError> {
+    let options = ConsumerOptions::default()
+        .durable(true)
+        .with_initial_position(InitialPosition::Earliest)
+        .with_receiver_queue_size(AHEAD_MESSAGES);
+    let consumer = broker
+        .client
+        .consumer()
+        .with_topic(broker.topic(&from.partition))
+        .with_subscription(SUBSCRIPTION)
+        .with_subscription_type(SubType::Failover)
+        .with_consumer_name(sinks::worker())
+        .with_batch_size(AHEAD_MESSAGES)
+        .with_options(options)
+        .build()
+        .await?;
+    Ok(consumer)
+}
+
+fn ended(from: &TopicPartition) -> BrokerError {
+    BrokerError::Consumer(format!("the consumer of {} ended", from.partition))
+}
+
+/// The messages of one partition behind a position.
+pub struct PulsarSource {
+    broker: Broker,
+    from: TopicPartition,
+    name: String,
+    consumer: Consuming,
+    /// Received, not looked at yet.
+    waiting: Option<Received>,
+    /// The last message that was handed on.
+    position: Position,
+    committed: watch::Sender<Position>,
+    acknowledged: Position,
+    gap_accepted: Option<Position>,
+    /// Entries behind `position` that the client could not decode: it says so without saying which.
+    undecodable: u64,
+    schemas: Schemas,
+    gather: Duration,
+    shutdown: watch::Receiver<bool>,
+}
+
+/// A batch that is being filled.
+struct Filling {
+    after: Position,
+    messages: Vec<RawMessage>,
+    bytes: usize,
+    /// Whether the last message was the last one of its entry: only there may a batch end.
+    whole: bool,
+}
+
+impl Filling {
+    fn is_full(&self) -> bool {
+        self.messages.len() >= BATCH_MESSAGES_MAX || self.bytes >= BATCH_BYTES_MAX
+    }
+
+    fn push(&mut self, message: RawMessage) {
+        self.bytes += message.origin.payload.len();
+        self.messages.push(message);
+    }
+}
+
+impl PulsarSource {
+    /// The next message; none when it is time to stop, or when the broker was found to have nothing.
+    async fn receive(&mut self) -> Result<Option<Received>, SourceError> {
+        if let Some(message) = self.waiting.take() {
+            return Ok(Some(message));
+        }
+        let (mut committed, mut shutdown) = (self.committed.subscribe(), self.shutdown.clone());
+        loop {
+            self.acknowledge().await?;
+            let received = tokio::select! {
+                received = timeout(SILENCE, self.consumer.next()) => received,
+                _ = committed.changed() => continue,
+                _ = shutdown.wait_for(|stop| *stop) => return Ok(None),
+            };
+            match received {
+                Ok(message) => {
+                    if let Some(message) = self.decoded(message)? {
+                        return Ok(Some(message));
+                    }
+                }
+                Err(_) if self.undecodable > 0 => return Ok(None),
+                Err(_) => self.check_hearing().await?,
+            }
+        }
+    }
+
+    /// A message, or none in place of an entry that the client could not decode.
+    fn decoded(&mut self, message: Option<Result<Received, pulsar::Error>>) -> Result<Option<Received>, SourceError> {
+        match message {
+            Some(Ok(message)) => Ok(Some(message)),
+            Some(Err(error)) if is_undecodable(&error) && self.undecodable < UNDECODABLE_MAX => {
+                tracing::warn!(source = %self.name, %error, "an entry cannot be decoded; it becomes a reject");
+                self.undecodable += 1;
+                Ok(None)
+            }
+            Some(Err(error)) => Err(BrokerError::from(error).into()),
+            None => Err(ended(&self.from).into()),
+        }
+    }
+
+    /// Tells the broker what has been committed.
+    async fn acknowledge(&mut self) -> Result<(), SourceError> {
+        let committed = *self.committed.borrow();
+        let (Ok(ledger_id), Ok(entry_id)) = (u64::try_from(committed.ledger), u64::try_from(committed.entry)) else {
+            return Ok(());
+        };
+        if committed > self.acknowledged {
+            // Epochs end with entries, so the whole entry is meant. No answer comes, and none is needed.
+            let id = MessageIdData { ledger_id, entry_id, ..MessageIdData::default() };
+            let topic = self.broker.topic(&self.from.partition);
+            self.consumer.cumulative_ack_with_id(&topic, id).await.map_err(BrokerError::from)?;
+            self.acknowledged = committed;
+        }
+        Ok(())
+    }
+
+    /// Nothing has come for a while: is there nothing, or do we not hear?
+    async fn check_hearing(&mut self) -> Result<(), SourceError> {
+        let asked = timeout(ANSWER_MAX, self.consumer.get_last_message_id()).await;
+        let deaf = |why: String| SourceError::from(BrokerError::Consumer(format!("{}: {why}", self.name)));
+        let ids = asked.map_err(|_| deaf("the broker does not answer".into()))?.map_err(BrokerError::from)?;
+        let last = ids.first().map_or(Position::START, position_of_entry);
+        if (last.ledger, last.entry) > (self.position.ledger, self.position.entry) {
+            return Err(deaf(format!("nothing comes, but there is {}:{}", last.ledger, last.entry)));
+        }
+        Ok(())
+    }
+
+    /// Fills a batch: what comes within the gathering time, up to its bounds, to the end of an entry.
+    async fn fill(&mut self, first: Option<Received>) -> Result<Filling, SourceError> {
+        let begun = Instant::now();
+        let deadline = tokio::time::Instant::now() + self.gather;
+        let mut filling = Filling { after: self.position, messages: Vec::new(), bytes: 0, whole: true };
+        match first {
+            Some(first) => self.take(&mut filling, first).await?,
+            None => self.take_undecodable_tail(&mut filling).await?,
+        }
+        loop {
+            if filling.whole && filling.is_full() {
+                break;
+            }
+            let until = if filling.whole { deadline } else { tokio::time::Instant::now() + ENTRY_MAX };
+            match timeout_at(until, self.consumer.next()).await {
+                Ok(message) => {
+                    if let Some(message) = self.decoded(message)? {
+                        self.take(&mut filling, message).await?;
+                    }
+                }
+                Err(_) if filling.whole => break,
+                Err(_) => return Err(BrokerError::Consumer(format!("{}: an entry broke off", self.name)).into()),
+            }
+        }
+        self.gather = gathering(filling.messages.len(), begun.elapsed());
+        Ok(filling)
+    }
+
+    /// Takes one message in: drops what was committed before, notices what is missing.
+    async fn take(&mut self, filling: &mut Filling, message: Received) -> Result<(), SourceError> {
+        let at = position(&message);
+        if at.ledger != self.position.ledger {
+            self.check_incarnation().await?;
+        }
+        let index = at.index.max(0);
+        let whole = message.message_id.batch_size.is_none_or(|size| index + 1 >= size);
+        if at <= self.position {
+            metrics::counter!("alpes_source_redelivered_messages_total").increment(1);
+            filling.whole = whole;
+            return Ok(());
+        }
+        if index == 0 || filling.messages.is_empty() {
+            self.check_gap(filling, at).await?;
+        }
+        filling.whole = whole;
+        self.position = at;
+        let encoding = self.schemas.encoding(&mut self.consumer, message.metadata()).await?;
+        filling.push(raw(message, at, encoding));
+        Ok(())
+    }
+
+    /// Ledgers change when they are full, when the broker starts anew, and when somebody made the topic again.
+    async fn check_incarnation(&self) -> Result<(), SourceError> {
+        let incarnation = self.broker.admin.incarnation(&self.from.partition).await?;
+        if incarnation == self.from.incarnation {
+            return Ok(());
+        }
+        let what = format!("{} was deleted and made again; it is read from its beginning", self.from.partition);
+        tracing::error!(source = %self.name, position = %self.position, "{what}; what was behind the position is gone");
+        Err(BrokerError::Consumer(what).into())
+    }
+
+    /// Is there anything between the last message and the one at `at`? What the client could not decode becomes
+    /// messages of its own; anything else that is missing must not be passed over in silence.
+    async fn check_gap(&mut self, filling: &mut Filling, at: Position) -> Result<(), SourceError> {
+        let skipped = gap::skipped(self.position, at);
+        if skipped == Some(0) && self.undecodable == 0 {
+            return Ok(());
+        }
+        match skipped {
+            Some(entries) if entries > 0 && entries <= self.undecodable => {
+                let first = if at.ledger == self.position.ledger { self.position.entry + 1 } else { 0 };
+                for entry in first..at.entry {
+                    filling.push(undecodable(Position { ledger: at.ledger, entry, index: -1 }));
+                }
+                self.undecodable = 0;
+                return Ok(());
+            }
+            Some(0) => {
+                // The client complained and then handed everything out after all: a reconnect in between.
+                self.undecodable = 0;
+                return Ok(());
+            }
+            _ => {}
+        }
+        let extent = self.broker.admin.extent(&self.from.partition, SUBSCRIPTION).await?;
+        if !gap::is_gap(self.position, at, &extent.ledgers) {
+            return Ok(());
+        }
+        if self.gap_accepted.is_some_and(|accepted| at <= accepted) {
+            tracing::warn!(source = %self.name, after = %self.position, next = %at, "going on behind an accepted gap");
+            return Ok(());
+        }
+        let (after, next) = (self.position.to_string(), at.to_string());
+        Err(SourceError::Gap { source_name: self.name.clone(), after, next })
+    }
+
+    /// Entries at the very end that the client could not decode: no later message tells how many they are.
+    async fn take_undecodable_tail(&mut self, filling: &mut Filling) -> Result<(), SourceError> {
+        let last = self.broker.admin.extent(&self.from.partition, SUBSCRIPTION).await?.last;
+        let next = Position { ledger: last.ledger, entry: last.entry + 1, index: -1 };
+        if self.undecodable > 0 && gap::skipped(self.position, next) == Some(self.undecodable) {
+            self.check_gap(filling, next).await?;
+            self.position = Position { index: -1, ..last };
+        } else if self.undecodable > 0 {
+            return Err(BrokerError::Consumer(format!("{}: undecodable entries, but which?", self.name)).into());
+        }
+        Ok(())
+    }
+}
+
+/// The kinds of error that concern one entry only.
+const fn is_undecodable(error: &pulsar::Error) -> bool {
+    matches!(
+        error,
+        pulsar::Error::Consumer(ConsumerError::Io(_)) | pulsar::Error::Connection(ConnectionError::Decoding(_))
+    )
+}
+
+fn position(message: &Received) -> Position {
+    let batched = message.message_id.batch_size.is_some();
+    let index = message.message_id().batch_index.filter(|_| batched).unwrap_or(-1);
+    Position { index, ..position_of_entry(message.message_id()) }
+}
+
+fn position_of_entry(id: &MessageIdData) -> Position {
+    // An empty topic says u64::MAX, which is -1 in Java.
+    let number = |id: u64| i64::try_from(id).unwrap_or(-1);
+    Position { ledger: number(id.ledger_id), entry: number(id.entry_id), index: -1 }
+}
+
+fn raw(message: Received, position: Position, encoding: Encoding) -> RawMessage {
+    let published_at = Timestamp::from_unix_millis(message.payload.metadata.publish_time);
+    let payload = Bytes::from(message.payload.data);
+    RawMessage {
+        origin: Origin { position, published_at, assigned_id: None, replay_of: None, payload, encoding },
+        kind: None,
+    }
+}
+
+/// In place of an entry whose bytes the client did not hand out.
+fn undecodable(position: Position) -> RawMessage {
+    let why =
+        "el cliente no pudo descomprimir o separar la entrada (¿snappy, o un lote dañado?); envíela sin comprimir";
+    RawMessage {
+        origin: Origin {
+            position,
+            published_at: Timestamp::now(),
+            assigned_id: None,
+            replay_of: None,
+            payload: Bytes::new(),
+            encoding: Encoding::Unsupported(why.into()),
+        },
+        kind: None,
+    }
+}
+
+/// Tells the source what has been committed; it tells the broker.
+#[derive(Debug)]
+pub struct Commits(watch::Sender<Position>);
+
+impl Acknowledge for Commits {
+    fn acknowledge(&mut self, span: &Span) {
+        self.0.send_replace(span.through);
+    }
+}
+
+impl Source for PulsarSource {
+    type Acks = Commits;
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn readers(&self) -> Readers {
+        // Each partition is read by one flow: the broker sends nothing twice for the sake of a few strays.
+        Readers::One
+    }
+
+    fn acks(&self) -> Commits {
+        Commits(self.committed.clone())
+    }
+
+    async fn next_batch(&mut self) -> Result<Option<Batch<RawMessage>>, SourceError> {
+        loop {
+            if *self.shutdown.borrow() {
+                return Ok(None);
+            }
+            let first = self.receive().await?;
+            if first.is_none() && self.undecodable == 0 {
+                return Ok(None);
+            }
+            let Filling { after, messages, .. } = self.fill(first).await?;
+            if !messages.is_empty() {
+                let span = Span { after, through: self.position, messages: messages.len() as u64 };
+                return Ok(Some(Batch::new(messages, span)));
+            }
+        }
+    }
+}
+
+/// Which flow reads a partition of [`COMMANDS`]: the first is for campaigns.
+pub fn is_campaigns_partition(topic: &str, partition: u32) -> bool {
+    topic == COMMANDS && partition == 0
+}

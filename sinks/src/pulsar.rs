@@ -1,0 +1,178 @@
+//! A Pulsar cluster as Alpes uses it: how to reach it, and which topics mean what.
+
+pub mod admin;
+
+use pulsar::{Authentication, ConnectionRetryOptions, OperationRetryOptions, Pulsar, TokioExecutor, message::proto};
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub use admin::Admin;
+
+/// The topic of Alpes' own commands, partitioned. Partition 0 is for campaigns, the others are for tracking: the line
+/// of a campaign is never behind a million impressions, and adding partitions moves none of it.
+pub const COMMANDS: &str = "alpes-comandos";
+/// The topic of Alpes' own events.
+pub const EVENTS: &str = "alpes-eventos";
+/// The topics of the users' tracking commands.
+pub const TRACKING_TOPICS: [&str; 2] = ["comando-registrar-impresion", "comando-registrar-conversion"];
+/// The subscription of all lines. A reset of its cursor makes Alpes read again what is above its own positions.
+pub const SUBSCRIPTION: &str = "alpes";
+/// Pulsar's number for Avro schemas.
+const AVRO: i32 = proto::schema::Type::Avro as i32;
+
+/// How long an operation may take until it has failed: a send without a receipt, a lookup. Less than what a client of
+/// the API waits.
+const OPERATION_MAX: Duration = Duration::from_secs(10);
+/// The longest pause between two tries to connect: a broker that comes back is found within it.
+const RETRY_MAX: Duration = Duration::from_secs(1);
+/// Tries to connect before whoever needs the broker is told, and decides.
+const RETRIES_MAX: u32 = 5;
+/// Sends that wait for the socket of one broker; more wait at the sender.
+const OUTBOUND_MAX: usize = 1_000;
+
+/// Where the cluster is, and how it lets us in.
+#[derive(Debug, Clone)]
+pub struct PulsarSettings {
+    /// `pulsar://host:6650`, or `pulsar+ssl://host:6651`.
+    pub url: String,
+    /// `http://host:8080`.
+    pub admin: String,
+    /// Tenant and namespace of all topics: `public/default`.
+    pub namespace: String,
+    /// A token (JWT), where the cluster asks for one.
+    pub token: Option<Token>,
+    /// The certificates that sign the cluster's, where they are not the usual ones.
+    pub certificates: Option<PathBuf>,
+    /// Partitions that [`COMMANDS`] is made with, where it is not there yet.
+    pub partitions: u32,
+    /// Topics of campaign commands.
+    pub campaign_topics: Vec<String>,
+}
+
+/// A secret; prints as `***`.
+#[derive(Clone)]
+pub struct Token(pub String);
+
+impl std::fmt::Debug for Token {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("***")
+    }
+}
+
+/// Something between us and the broker.
+#[derive(Debug, thiserror::Error)]
+pub enum BrokerError {
+    /// The binary protocol.
+    #[error("pulsar: {0}")]
+    Client(#[from] pulsar::Error),
+    /// The file with certificates cannot be read.
+    #[error("pulsar certificates: {0}")]
+    Certificates(#[from] std::io::Error),
+    /// The admin interface cannot be reached.
+    #[error("pulsar admin: {0}")]
+    Admin(#[from] reqwest::Error),
+    /// The admin interface refused.
+    #[error("pulsar admin: {status} for {path}: {body}")]
+    Refused {
+        /// What was asked for.
+        path: String,
+        /// The answer's status.
+        status: u16,
+        /// The answer.
+        body: String,
+    },
+    /// An answer that cannot be understood.
+    #[error("pulsar admin: {path} has no {what}")]
+    Incomplete {
+        /// What was asked for.
+        path: String,
+        /// What was missing.
+        what: &'static str,
+    },
+    /// A consumer that ended, or went deaf.
+    #[error("pulsar: {0}")]
+    Consumer(String),
+}
+
+impl From<pulsar::error::ConsumerError> for BrokerError {
+    fn from(error: pulsar::error::ConsumerError) -> Self {
+        Self::Client(error.into())
+    }
+}
+
+/// A connection to the cluster. Cheap to clone.
+#[derive(Clone)]
+pub struct Broker {
+    /// The client; shared, it keeps one connection for each broker.
+    pub client: Pulsar<TokioExecutor>,
+    /// The admin interface.
+    pub admin: Admin,
+    /// What it was made from.
+    pub settings: PulsarSettings,
+}
+
+impl std::fmt::Debug for Broker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Broker").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+impl Broker {
+    /// Connects; fails when nobody answers within a few tries.
+    pub async fn connect(settings: &PulsarSettings) -> Result<Self, BrokerError> {
+        let mut builder = Pulsar::builder(&settings.url, TokioExecutor)
+            .with_connection_retry_options(ConnectionRetryOptions {
+                max_backoff: RETRY_MAX,
+                max_retries: RETRIES_MAX,
+                connection_timeout: OPERATION_MAX,
+                ..ConnectionRetryOptions::default()
+            })
+            .with_operation_retry_options(OperationRetryOptions {
+                operation_timeout: OPERATION_MAX,
+                retry_delay: RETRY_MAX,
+                ..OperationRetryOptions::default()
+            })
+            .with_outbound_channel_size(OUTBOUND_MAX);
+        if let Some(Token(token)) = &settings.token {
+            let data = token.clone().into_bytes();
+            builder = builder.with_auth(Authentication { name: "token".into(), data });
+        }
+        if let Some(certificates) = &settings.certificates {
+            builder = builder.with_certificate_chain_file(certificates)?;
+        }
+        let admin = Admin::new(settings)?;
+        Ok(Self { client: builder.build().await?, admin, settings: settings.clone() })
+    }
+
+    /// The full name of a topic of ours.
+    pub fn topic(&self, name: &str) -> String {
+        format!("persistent://{}/{name}", self.settings.namespace)
+    }
+
+    /// The partitions of a topic by their own names, the topic itself where it has none. Makes it where it is not there.
+    pub async fn partitions(&self, topic: &str) -> Result<Vec<String>, BrokerError> {
+        match self.client.lookup_partitioned_topic_number(self.topic(topic)).await? {
+            0 => {
+                self.admin.create(topic).await?;
+                Ok(vec![topic.to_owned()])
+            }
+            partitions => Ok((0..partitions).map(|partition| partition_name(topic, partition)).collect()),
+        }
+    }
+
+    /// Makes [`COMMANDS`] where it is not there; returns how many partitions it has.
+    pub async fn command_partitions(&self) -> Result<u32, BrokerError> {
+        self.admin.create_partitioned(COMMANDS, self.settings.partitions).await?;
+        Ok(self.client.lookup_partitioned_topic_number(self.topic(COMMANDS)).await?)
+    }
+}
+
+/// An Avro schema, as a producer registers it.
+pub fn avro_schema(name: &str, text: &str) -> proto::Schema {
+    proto::Schema { name: name.to_owned(), schema_data: text.as_bytes().to_vec(), r#type: AVRO, properties: Vec::new() }
+}
+
+/// The name of a partition of a partitioned topic.
+pub fn partition_name(topic: &str, partition: u32) -> String {
+    format!("{topic}-partition-{partition}")
+}

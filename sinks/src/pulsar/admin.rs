@@ -1,0 +1,143 @@
+//! Pulsar's admin interface, for what its protocol cannot say: whether a topic is still the same one, how far it goes.
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use reqwest::{Client, Method, StatusCode};
+use schemas::Position;
+use serde_json::Value;
+use std::time::Duration;
+
+use super::{BrokerError, PulsarSettings};
+
+/// How long an answer may take: nothing here is asked for while commands are on their way.
+const ANSWER_MAX: Duration = Duration::from_secs(5);
+/// What may stand unescaped in a path.
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// The admin interface of the cluster, for the topics of one namespace. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Admin {
+    client: Client,
+    url: String,
+    namespace: String,
+    token: Option<String>,
+}
+
+/// What a topic holds.
+#[derive(Debug, Clone)]
+pub struct Extent {
+    /// Its last entry; the index is as great as can be.
+    pub last: Position,
+    /// Its ledgers that are still there, with how many entries each has; the one that is being written says 0.
+    pub ledgers: Vec<(i64, i64)>,
+    /// The last entry that the subscription has acknowledged, where there is one of that name.
+    pub acknowledged: Option<Position>,
+}
+
+impl Extent {
+    /// Whether there is an entry behind the one at `(ledger, entry)`.
+    pub fn reaches_beyond(&self, committed: (i64, i64)) -> bool {
+        let beyond = |ledger: i64, entry: i64| entry >= 0 && (ledger, entry) > committed;
+        let ledgers = self.ledgers.iter().any(|(ledger, entries)| beyond(*ledger, entries - 1));
+        ledgers || beyond(self.last.ledger, self.last.entry)
+    }
+
+    /// Before everything that is still there.
+    pub fn beginning(&self) -> Position {
+        let first = self.ledgers.first().map_or(-1, |(ledger, _)| *ledger);
+        Position { ledger: first, entry: -1, index: -1 }
+    }
+}
+
+impl Admin {
+    /// Of the cluster of `settings`.
+    pub fn new(settings: &PulsarSettings) -> Result<Self, BrokerError> {
+        // An error only says that somebody chose the cryptography before us.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        Ok(Self {
+            client: Client::builder().no_proxy().timeout(ANSWER_MAX).build()?,
+            url: settings.admin.trim_end_matches('/').to_owned(),
+            namespace: settings.namespace.clone(),
+            token: settings.token.as_ref().map(|token| token.0.clone()),
+        })
+    }
+
+    /// Makes a partitioned topic; one that is there stays as it is.
+    pub async fn create_partitioned(&self, topic: &str, partitions: u32) -> Result<(), BrokerError> {
+        let path = format!("{}/partitions", self.path(topic));
+        self.ask(Method::PUT, &path, Some(partitions.into()), &[StatusCode::CONFLICT]).await.map(drop)
+    }
+
+    /// Makes a topic without partitions; one that is there stays as it is.
+    pub async fn create(&self, topic: &str) -> Result<(), BrokerError> {
+        self.ask(Method::PUT, &self.path(topic), None, &[StatusCode::CONFLICT]).await.map(drop)
+    }
+
+    /// The instant at which the topic was made, in milliseconds: it tells it from one of the same name before it.
+    pub async fn incarnation(&self, topic: &str) -> Result<i64, BrokerError> {
+        let path = format!("{}/stats", self.path(topic));
+        let stats = self.ask(Method::GET, &path, None, &[]).await?;
+        let made = stats["topicCreationTimeStamp"].as_i64().filter(|made| *made > 0);
+        made.ok_or(BrokerError::Incomplete { path, what: "topicCreationTimeStamp" })
+    }
+
+    /// What the topic holds, and how far `subscription` has acknowledged it.
+    pub async fn extent(&self, topic: &str, subscription: &str) -> Result<Extent, BrokerError> {
+        let path = format!("{}/internalStats", self.path(topic));
+        let stats = self.ask(Method::GET, &path, None, &[]).await?;
+        let last = entry_position(&stats["lastConfirmedEntry"]);
+        let ledgers = stats["ledgers"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let ledger = |ledger: &Value| Some((ledger["ledgerId"].as_i64()?, ledger["entries"].as_i64()?));
+        Ok(Extent {
+            last: last.ok_or(BrokerError::Incomplete { path, what: "lastConfirmedEntry" })?,
+            ledgers: ledgers.iter().filter_map(ledger).collect(),
+            acknowledged: entry_position(&stats["cursors"][subscription]["markDeletePosition"]),
+        })
+    }
+
+    /// Moves a subscription's cursor behind `position`: the next message is the one after it. Closes its consumers.
+    pub async fn reset_cursor(&self, topic: &str, subscription: &str, position: Position) -> Result<(), BrokerError> {
+        let path = format!("{}/subscription/{}/resetcursor", self.path(topic), escaped(subscription));
+        let body = serde_json::json!({
+            "ledgerId": position.ledger, "entryId": position.entry, "partitionIndex": -1, "isExcluded": true,
+        });
+        self.ask(Method::POST, &path, Some(body), &[]).await.map(drop)
+    }
+
+    fn path(&self, topic: &str) -> String {
+        format!("/admin/v2/persistent/{}/{}", self.namespace, escaped(topic))
+    }
+
+    /// The answer; null where there is none, or where its status is one of `fine`.
+    async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Value>,
+        fine: &[StatusCode],
+    ) -> Result<Value, BrokerError> {
+        let mut request = self.client.request(method, format!("{}{path}", self.url));
+        if let Some(token) = &self.token {
+            request = request.bearer_auth(token);
+        }
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        let answer = request.send().await?;
+        let status = answer.status();
+        let text = answer.text().await?;
+        if status.is_success() || fine.contains(&status) {
+            return Ok(serde_json::from_str(&text).unwrap_or_default());
+        }
+        Err(BrokerError::Refused { path: path.to_owned(), status: status.as_u16(), body: text })
+    }
+}
+
+fn escaped(name: &str) -> String {
+    utf8_percent_encode(name, ESCAPED).to_string()
+}
+
+/// `12:5`, an entry as a whole.
+fn entry_position(value: &Value) -> Option<Position> {
+    let (ledger, entry) = value.as_str()?.split_once(':')?;
+    Some(Position { ledger: ledger.parse().ok()?, entry: entry.parse().ok()?, index: i32::MAX })
+}
