@@ -11,6 +11,7 @@ pub mod queries;
 pub mod rejects;
 pub mod up;
 pub mod verify;
+pub mod workers;
 
 /// Whatever ended a command: it is only printed, with its causes, on the last line before exit 1.
 pub type CommandError = Box<dyn std::error::Error + Send + Sync>;

@@ -44,6 +44,8 @@ enum Command {
     Verify(commands::verify::Args),
     /// List, show and replay what was rejected
     Rejects(commands::rejects::Args),
+    /// Show which process reads what, and how far it has come
+    Workers(commands::workers::Args),
 }
 
 #[tokio::main]
@@ -79,5 +81,6 @@ async fn run() -> Result<(), CommandError> {
         Command::Export(args) => commands::export::run(args, settings).await,
         Command::Verify(args) => commands::verify::run(args, settings).await,
         Command::Rejects(args) => commands::rejects::run(args, settings).await,
+        Command::Workers(args) => commands::workers::run(args, settings).await,
     }
 }

@@ -10,7 +10,7 @@ use pipeline::run::LineContext;
 use pipeline::ticker::{self, TickerSettings};
 use pipeline::{log, supervisor};
 use sinks::pulsar::PulsarSettings;
-use sinks::{LogWriter, PostgresLog, PulsarLog};
+use sinks::{Flow, LogWriter, PostgresLog, PulsarLog};
 use sqlx::postgres::PgConnectOptions;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -81,16 +81,20 @@ impl Process {
         });
     }
 
-    /// Runs the lines over the log, and the closer.
-    pub fn run_dataflows(&mut self, settings: &Settings) {
+    /// Runs the lines over the log and its topics, and the closer; of one flow only, if it is given.
+    pub fn run_dataflows(&mut self, settings: &Settings, flow: Option<Flow>) {
         let context = LineContext {
             options: self.options.clone(),
             privacy: settings.privacy.into(),
             appended: log::follow_appends(self.options.clone()),
             shutdown: self.shutdown.watch(),
+            only: flow,
         };
         let pulsar = self.pulsar.clone();
         self.parts.spawn(async move { Ok(supervisor::run_lines(context, pulsar).await?) });
+        if flow == Some(Flow::Campaigns) {
+            return;
+        }
         let ticks = TickerSettings { grace: settings.grace, retention_days: settings.log_retention_days.into() };
         let (options, log, shutdown) = (self.options.clone(), self.ticks.clone(), self.shutdown.watch());
         let pulsar = self.pulsar.clone();

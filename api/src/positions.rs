@@ -76,8 +76,7 @@ FROM lines WHERE source LIKE 'log-%' OR source LIKE '%@%'
 ORDER BY 1, 2, split_part(source, '@', 2) DESC";
 
 async fn read(pool: &PgPool) -> Result<Committed, sqlx::Error> {
-    let lines: Vec<(String, String, i64, i64, i32)> =
-        sqlx::query_as(READ).fetch_all(pool).await?;
+    let lines: Vec<(String, String, i64, i64, i32)> = sqlx::query_as(READ).fetch_all(pool).await?;
     let line = |(flow, source, ledger, entry, index)| (flow, source, Position { ledger, entry, index });
     Ok(lines.into_iter().map(line).collect())
 }

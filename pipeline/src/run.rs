@@ -25,6 +25,8 @@ pub struct LineContext {
     pub appended: watch::Receiver<u64>,
     /// True once it is time to stop.
     pub shutdown: watch::Receiver<bool>,
+    /// The one flow whose lines run here; none: all.
+    pub only: Option<Flow>,
 }
 
 /// Takes the line of `flow` over one partition of the log, and runs it until shutdown or the first error.

@@ -1,7 +1,7 @@
 //! Keeps the lines running: a line that stops, for whatever reason, is taken again and goes on from its position.
 
 use sinks::pulsar::{Broker, COMMANDS, PulsarSettings, TRACKING_TOPICS, partition_name};
-use sinks::{Flow, SinkError, session};
+use sinks::{Flow, SinkError, closer, session};
 use sqlx::postgres::PgConnectOptions;
 use std::collections::BTreeSet;
 use std::fmt;
@@ -45,14 +45,23 @@ impl fmt::Display for Partition {
 /// in it, and whatever was accepted before the broker was there.
 pub async fn run_lines(context: LineContext, pulsar: Option<PulsarSettings>) -> Result<(), LineError> {
     let mut lines = JoinSet::new();
-    for (flow, partition) in log_partitions(&context.options).await? {
+    for (flow, partition) in context.wanted(log_partitions(&context.options).await?) {
         lines.spawn(keep_running(context.clone(), None, flow, partition));
     }
-    if let Some(settings) = pulsar {
-        lines.spawn(run_topics(context, settings));
+    match pulsar {
+        Some(settings) => drop(lines.spawn(run_topics(context, settings))),
+        None => retire(&context, &[]).await?,
     }
     join_all(lines).await;
     Ok(())
+}
+
+impl LineContext {
+    /// The partitions of the flows that run here.
+    fn wanted(&self, partitions: Vec<(Flow, Partition)>) -> impl Iterator<Item = (Flow, Partition)> + use<> {
+        let only = self.only;
+        partitions.into_iter().filter(move |(flow, _)| only.is_none_or(|only| only == *flow))
+    }
 }
 
 async fn join_all(mut lines: JoinSet<()>) {
@@ -80,7 +89,10 @@ async fn run_topics(context: LineContext, settings: PulsarSettings) {
     while !*shutdown.borrow() {
         match topic_partitions(&mut broker, &settings).await {
             Ok(partitions) => {
-                for (flow, partition) in partitions {
+                if let Err(error) = retire(&context, &partitions).await {
+                    tracing::debug!(%error, "lines over former topics stay as they are for now");
+                }
+                for (flow, partition) in context.wanted(partitions) {
                     if known.insert(partition.clone()) {
                         lines.spawn(keep_running(context.clone(), broker.clone(), flow, partition));
                     }
@@ -94,6 +106,12 @@ async fn run_topics(context: LineContext, settings: PulsarSettings) {
         }
     }
     join_all(lines).await;
+}
+
+async fn retire(context: &LineContext, partitions: &[(Flow, Partition)]) -> Result<(), LineError> {
+    let topics: Vec<String> = partitions.iter().map(|(_, partition)| partition.to_string()).collect();
+    let mut connection = session::connect(&context.options, "supervisor").await?;
+    Ok(closer::retire_topics(&mut connection, &topics).await?)
 }
 
 async fn topic_partitions(

@@ -143,13 +143,21 @@ pub async fn pass_time(connection: &mut PgConnection, idle: &IdleTopic, now: Tim
     Ok(())
 }
 
-/// Only the topics among `sources` count for the watermark from now on: others were deleted, made again, or are no
-/// longer read.
-pub async fn retire_topics(connection: &mut PgConnection, sources: &[String]) -> Result<(), sqlx::Error> {
-    sqlx::query("UPDATE lines SET live = (source = ANY ($1)) WHERE flow = 'tracking' AND source LIKE '%@%'")
-        .bind(sources)
-        .execute(connection)
-        .await?;
+/// Only lines over `topics` (their partitions' names) count for the watermark from now on: whoever stops reading a topic
+/// must not keep windows open. Of a topic that was made again, the newest counts.
+pub async fn retire_topics(connection: &mut PgConnection, topics: &[String]) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "WITH newest AS (
+             SELECT DISTINCT ON (split_part(source, '@', 1)) line FROM lines
+             WHERE flow = 'tracking' AND split_part(source, '@', 1) = ANY ($1)
+             ORDER BY split_part(source, '@', 1), split_part(source, '@', 2) DESC
+         ), wanted AS (SELECT l.line, EXISTS (SELECT FROM newest n WHERE n.line = l.line) AS live FROM lines l)
+         UPDATE lines l SET live = w.live FROM wanted w
+         WHERE w.line = l.line AND l.flow = 'tracking' AND l.source LIKE '%@%' AND l.live <> w.live",
+    )
+    .bind(topics)
+    .execute(connection)
+    .await?;
     Ok(())
 }
 

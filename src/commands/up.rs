@@ -19,7 +19,7 @@ pub async fn run(_args: Args, settings: Settings) -> Result<(), CommandError> {
     let mut process = Process::start(&settings, shutdown).await?;
     process.serve(http, api::commands_router(process.state()));
     process.serve(queries, api::queries_router(process.state()));
-    process.run_dataflows(&settings);
+    process.run_dataflows(&settings, None);
     console::line(screen);
     process.run().await
 }

@@ -80,6 +80,14 @@ impl Admin {
         made.ok_or(BrokerError::Incomplete { path, what: "topicCreationTimeStamp" })
     }
 
+    /// Messages that `subscription` has not acknowledged.
+    pub async fn backlog(&self, topic: &str, subscription: &str) -> Result<i64, BrokerError> {
+        let path = format!("{}/stats?getPreciseBacklog=true", self.path(topic));
+        let stats = self.ask(Method::GET, &path, None, &[]).await?;
+        let backlog = stats["subscriptions"][subscription]["msgBacklog"].as_i64();
+        backlog.ok_or(BrokerError::Incomplete { path, what: "msgBacklog" })
+    }
+
     /// What the topic holds, and how far `subscription` has acknowledged it.
     pub async fn extent(&self, topic: &str, subscription: &str) -> Result<Extent, BrokerError> {
         let path = format!("{}/internalStats", self.path(topic));
