@@ -1,7 +1,7 @@
 # What people do with this repository. `make` alone lists it.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test drill bench lint fmt
+.PHONY: help setup run pulsar test drill bench lint fmt
 
 help: ## List the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
@@ -13,7 +13,13 @@ run: setup ## Build and run everything in one process; ARGS="--http 0.0.0.0:8000
 	cargo build --release --locked
 	exec target/release/alpes up $(ARGS)
 
-test: ## Run every test, with a PostgreSQL that they start by themselves
+pulsar: export DATA = $(or $(ALPES_DATA),alpes-data)/pulsar
+pulsar: ## Run a Pulsar broker for development, at 6650 and 8080; use it with BROKER_HOST=127.0.0.1 make run
+	@scripts/setup.sh test
+	@echo "pulsar: pulsar://127.0.0.1:6650 and http://127.0.0.1:8080, data in $$DATA. Use it: BROKER_HOST=127.0.0.1 make run"
+	@exec scripts/pulsar.sh run "$$DATA"
+
+test: ## Run every test, with a PostgreSQL and a broker that they start by themselves
 	@scripts/setup.sh test
 	cargo test --workspace --locked --features failpoints $(ARGS)
 

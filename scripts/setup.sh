@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what a build needs from the system where it is missing: a C compiler and protoc. With `test`,
-# also the PostgreSQL that the tests start by themselves. Says nothing when everything is there.
+# also what the tests start by themselves: PostgreSQL, a Pulsar broker, the users' Python client. Says nothing when
+# everything is there.
 set -euo pipefail
 
 # The oldest PostgreSQL that Alpes works with.
@@ -82,8 +83,19 @@ for program in cc protoc; do
     has "$program" || fail "$program is still missing: install it by hand"
 done
 
-if [ "${1:-}" = test ] && ! has_postgres; then
+[ "${1:-}" = test ] || exit 0
+scripts=$(dirname "${BASH_SOURCE[0]}")
+
+if ! has_postgres; then
     has apt-get && without_debians_cluster
     install "PostgreSQL" postgresql postgresql-server postgresql postgresql@17
     has_postgres || echo "setup: no PostgreSQL $POSTGRES_MAJOR_MIN or newer: each test downloads one" >&2
 fi
+
+has curl || install curl curl curl curl curl
+has mvn || install Maven maven maven maven maven
+"$scripts/pulsar.sh" java >/dev/null 2>&1 ||
+    install Java default-jre-headless java-21-openjdk-headless openjdk21-jre-headless openjdk
+python3 -c 'import ensurepip, venv' 2>/dev/null || install Python "python3 python3-venv" python3 python3 python3
+"$scripts/pulsar.sh" install
+"$scripts/python.sh" -c ''
