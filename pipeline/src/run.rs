@@ -4,6 +4,7 @@ use metrics::{counter, gauge, histogram};
 use schemas::wire::Privacy;
 use schemas::{Position, Span};
 use sinks::line::LineSpec;
+use sinks::pulsar::admin::Extent;
 use sinks::pulsar::{Broker, SUBSCRIPTION};
 use sinks::{Flow, Line, PostgresSink};
 use sqlx::postgres::PgConnectOptions;
@@ -50,8 +51,10 @@ pub async fn topic_line(
 ) -> Result<(), LineError> {
     let name = partition.source_name();
     let spec = LineSpec { flow, source: &name, live: flow == Flow::Tracking, exclusive: false };
+    // Asked first: what it had acknowledged then is committed now, whoever else is at work.
+    let extent = broker.admin.extent(&partition.partition, SUBSCRIPTION).await.map_err(SourceError::from)?;
     let committed = Line::register(&context.options, spec).await?;
-    rewind_after_restore(broker, &partition, committed).await?;
+    rewind_after_restore(broker, &partition, &extent, committed).await?;
     let shutdown = context.shutdown.clone();
     let inbox = Inbox::subscribe(broker, partition, shutdown).await.map_err(SourceError::from)?;
     let Some(inbox) = inbox else { return Ok(()) };
@@ -62,20 +65,19 @@ pub async fn topic_line(
 }
 
 /// A database that was restored from a backup is behind what it once told the broker to forget: the broker is asked to
-/// send that again, as far as it keeps it. `committed` was read after the broker's cursor could last move.
+/// send that again, as far as it keeps it. In a healthy system `committed` is never behind: acknowledgements follow it.
 async fn rewind_after_restore(
     broker: &Broker,
     partition: &TopicPartition,
+    extent: &Extent,
     committed: Position,
 ) -> Result<(), SourceError> {
-    let extent = broker.admin.extent(&partition.partition, SUBSCRIPTION).await?;
-    let Some(acknowledged) = extent.acknowledged else { return Ok(()) };
-    if (acknowledged.ledger, acknowledged.entry) <= (committed.ledger, committed.entry) {
+    if !extent.acknowledged_beyond((committed.ledger, committed.entry)) {
         return Ok(());
     }
     let from = if committed == Position::START { extent.beginning() } else { committed };
     tracing::warn!(
-        source = %partition.source_name(), %acknowledged, %committed,
+        source = %partition.source_name(), %committed,
         "the broker was told to forget more than the database holds (a restored backup?): asking for it again"
     );
     Ok(broker.admin.reset_cursor(&partition.partition, SUBSCRIPTION, from).await?)

@@ -47,11 +47,17 @@ pub(crate) fn free_address() -> String {
 pub(crate) struct Home {
     data: DataFolder,
     http: String,
+    environment: Vec<(&'static str, String)>,
 }
 
 impl Home {
     pub(crate) fn new() -> Self {
-        Self { data: DataFolder::new(), http: free_address() }
+        Self::with([])
+    }
+
+    /// With more in its programs' environment.
+    pub(crate) fn with<const N: usize>(environment: [(&'static str, String); N]) -> Self {
+        Self { data: DataFolder::new(), http: free_address(), environment: environment.into() }
     }
 
     pub(crate) fn data(&self) -> &Path {
@@ -69,6 +75,7 @@ impl Home {
         let mut command = Command::new(env!("CARGO_BIN_EXE_alpes"));
         command.args(arguments.split_whitespace()).stdin(Stdio::null()).stderr(log).env_clear();
         command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.env("ALPES_DATA", self.data()).env("ALPES_HTTP", &self.http).env("ALPES_QUERIES", free_address());
         command
     }
@@ -124,6 +131,11 @@ impl Running {
         let output = tempfile::tempfile().unwrap();
         let child = command.stdout(output.try_clone().unwrap()).spawn().unwrap();
         Self { child, output }
+    }
+
+    #[allow(dead_code)] // not every test sends signals
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     pub(crate) fn is_running(&mut self) -> bool {

@@ -18,8 +18,12 @@ pub(crate) fn get(address: &str, path: &str) -> io::Result<Answer> {
 }
 
 pub(crate) fn post(address: &str, path: &str, json: &str) -> io::Result<Answer> {
+    send(address, "POST", path, json)
+}
+
+pub(crate) fn send(address: &str, method: &str, path: &str, json: &str) -> io::Result<Answer> {
     let head =
-        format!("POST {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Type: application/json");
+        format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Type: application/json");
     request(address, &format!("{head}\r\nContent-Length: {}\r\n\r\n{json}", json.len()))
 }
 

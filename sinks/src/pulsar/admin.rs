@@ -41,6 +41,16 @@ impl Extent {
         ledgers || beyond(self.last.ledger, self.last.entry)
     }
 
+    /// Whether the subscription has acknowledged an entry behind the one at `committed` that is still there. After a
+    /// restart the broker names the beginning of a ledger, whose entry is -1, for the end of the one before.
+    pub fn acknowledged_beyond(&self, committed: (i64, i64)) -> bool {
+        let Some(acknowledged) = self.acknowledged else { return false };
+        let before = self.ledgers.iter().filter(|(ledger, _)| *ledger < acknowledged.ledger);
+        let last_entries = before.map(|(ledger, entries)| (*ledger, entries - 1));
+        let mut known = last_entries.chain([(acknowledged.ledger, acknowledged.entry)]);
+        known.any(|(ledger, entry)| entry >= 0 && (ledger, entry) > committed)
+    }
+
     /// Before everything that is still there.
     pub fn beginning(&self) -> Position {
         let first = self.ledgers.first().map_or(-1, |(ledger, _)| *ledger);
@@ -102,11 +112,12 @@ impl Admin {
         })
     }
 
-    /// Moves a subscription's cursor behind `position`: the next message is the one after it. Closes its consumers.
+    /// Moves a subscription's cursor behind `position`: the next message is the one after it. Closes its consumers. The
+    /// position must not lie beyond the topic's last: the broker would pass over everything without a word.
     pub async fn reset_cursor(&self, topic: &str, subscription: &str, position: Position) -> Result<(), BrokerError> {
         let path = format!("{}/subscription/{}/resetcursor", self.path(topic), escaped(subscription));
         let body = serde_json::json!({
-            "ledgerId": position.ledger, "entryId": position.entry, "partitionIndex": -1, "isExcluded": true,
+            "ledgerId": position.ledger, "entryId": position.entry, "partitionIndex": -1, "excluded": true,
         });
         self.ask(Method::POST, &path, Some(body), &[]).await.map(drop)
     }
@@ -148,4 +159,36 @@ fn escaped(name: &str) -> String {
 fn entry_position(value: &Value) -> Option<Position> {
     let (ledger, entry) = value.as_str()?.split_once(':')?;
     Some(Position { ledger: ledger.parse().ok()?, entry: entry.parse().ok()?, index: i32::MAX })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn extent(last: (i64, i64), acknowledged: (i64, i64)) -> Extent {
+        let position = |(ledger, entry)| Position { ledger, entry, index: i32::MAX };
+        Extent {
+            last: position(last),
+            ledgers: vec![(6, 10), (7, 0), (9, 0)],
+            acknowledged: Some(position(acknowledged)),
+        }
+    }
+
+    #[test]
+    fn what_was_acknowledged_but_not_committed_is_noticed() {
+        assert!(!extent((9, 3), (9, 2)).acknowledged_beyond((9, 2)));
+        assert!(extent((9, 3), (9, 2)).acknowledged_beyond((9, 1)));
+        assert!(extent((9, 3), (9, 2)).acknowledged_beyond((6, 9)));
+        assert!(!extent((9, 3), (9, -1)).acknowledged_beyond((6, 9)), "the end of the ledger before");
+        assert!(extent((9, 3), (9, -1)).acknowledged_beyond((6, 8)));
+        assert!(extent((9, 3), (9, -1)).acknowledged_beyond((-1, -1)));
+    }
+
+    #[test]
+    fn what_has_not_been_read_is_noticed() {
+        assert!(!extent((9, -1), (9, -1)).reaches_beyond((6, 9)), "an empty ledger after the last entry");
+        assert!(extent((9, -1), (9, -1)).reaches_beyond((6, 8)));
+        assert!(extent((9, 0), (9, -1)).reaches_beyond((6, 9)));
+        assert!(!extent((9, 0), (9, 0)).reaches_beyond((9, 0)));
+    }
 }

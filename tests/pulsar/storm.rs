@@ -1,0 +1,54 @@
+//! Workers and the broker are killed while the sample is being loaded: nothing is lost, nothing is counted twice.
+
+use std::time::Duration;
+
+use super::alpes::{Home, Running, free_address};
+use super::broker::Broker;
+use super::{rounds, sample, wait_until_counted};
+
+/// Lines per second: a load lasts about ten seconds, so that something can happen meanwhile.
+const RATE: u32 = 10_000;
+/// Processes that share the partitions.
+const WORKERS: usize = 3;
+
+/// Starts a worker beside others.
+pub(crate) fn worker(home: &Home) -> Running {
+    home.start(&format!("pipeline --http {}", free_address()))
+}
+
+/// Sends the sample to the API.
+pub(crate) fn load(home: &Home) -> Running {
+    home.start(&format!("load {} --url http://{} --rate {RATE}", sample::packed(), home.http()))
+}
+
+/// The windows are those that an independent program computed, and everything else agrees with what is stored.
+pub(crate) fn assert_sample_counted(home: &Home) {
+    wait_until_counted(home);
+    let (expected, found) = (sample::unpack("ventanas.csv.zst"), home.run("export ventanas"));
+    let differ = expected.lines().zip(found.lines()).find(|(expected, found)| expected != found);
+    assert_eq!(differ, None, "expected, found");
+    assert_eq!(expected.lines().count(), found.lines().count());
+    home.run("verify");
+}
+
+#[test]
+fn killed_workers_and_brokers_lose_nothing() {
+    for _ in 0..rounds() {
+        let mut broker = Broker::start();
+        let home = Home::with(broker.namespace().environment());
+        let _api = home.serve("api");
+        let mut workers: Vec<Running> = (0..WORKERS).map(|_| worker(&home)).collect();
+        let load = load(&home);
+        for (number, victim) in workers.iter_mut().enumerate() {
+            std::thread::sleep(Duration::from_millis(rand::Rng::random_range(&mut rand::rng(), 500..2_500)));
+            assert!(victim.kill());
+            if number == 1 {
+                broker.kill();
+                broker.restart();
+            }
+            *victim = worker(&home);
+        }
+        println!("{}", load.finish());
+        assert_sample_counted(&home);
+    }
+}
