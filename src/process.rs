@@ -10,7 +10,7 @@ use pipeline::run::LineContext;
 use pipeline::ticker::{self, TickerSettings};
 use pipeline::{log, supervisor};
 use sinks::pulsar::PulsarSettings;
-use sinks::{Flow, LogWriter, PostgresLog, PulsarLog};
+use sinks::{Flow, LogWriter, PostgresLog, PulsarLog, SinkError};
 use sqlx::postgres::PgConnectOptions;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -29,10 +29,21 @@ const MESSAGES_BUCKETS: [f64; 8] = [1.0, 10.0, 100.0, 1_000.0, 5_000.0, 10_000.0
 /// How often recorded durations are sorted into their buckets; in between they are kept one by one.
 const METRICS_UPKEEP: Duration = Duration::from_secs(5);
 
+/// How often a database that was not there is looked for.
+const DATABASE_AWAY: Duration = Duration::from_secs(5);
+
 async fn keep_up(metrics: PrometheusHandle) {
     loop {
         tokio::time::sleep(METRICS_UPKEEP).await;
         metrics.run_upkeep();
+    }
+}
+
+/// Brings the schema up to date once there is a database.
+async fn migrate_later(options: PgConnectOptions) {
+    while let Err(error) = sinks::migrate(&options).await {
+        tracing::warn!(%error, "still no database");
+        tokio::time::sleep(DATABASE_AWAY).await;
     }
 }
 
@@ -59,9 +70,15 @@ impl Process {
         tokio::spawn(keep_up(metrics.clone()));
         let cluster = Cluster::join(&settings.cluster()).await?;
         let options = cluster.connect_options();
-        sinks::migrate(&options).await?;
-        let ticks = LogWriter::start(PostgresLog::new(options.clone()));
         let pulsar = settings.pulsar();
+        match sinks::migrate(&options).await {
+            Err(SinkError::Database(sqlx::Error::Io(error))) if pulsar.is_some() => {
+                tracing::warn!(%error, "no database yet; with a broker, commands are taken in all the same");
+                tokio::spawn(migrate_later(options.clone()));
+            }
+            outcome => outcome?,
+        }
+        let ticks = LogWriter::start(PostgresLog::new(options.clone()));
         let log = pulsar.clone().map_or_else(|| ticks.clone(), |pulsar| LogWriter::start(PulsarLog::new(pulsar)));
         let state = ApiState::new(log, api::read_pool(&options), metrics);
         Ok(Self { cluster, options, ticks, pulsar, state, shutdown, parts: JoinSet::new() })

@@ -28,6 +28,9 @@ pub enum SourceError {
     /// The broker, or our connection to it.
     #[error(transparent)]
     Broker(#[from] BrokerError),
+    /// The broker has given the partition to another worker, which has taken the line.
+    #[error("{0} was given to another worker")]
+    GivenAway(String),
     /// The reading task ended.
     #[error("the reader ended unexpectedly")]
     Ended,

@@ -18,9 +18,11 @@ use pulsar::message::proto::MessageIdData;
 use pulsar::{Consumer, ConsumerOptions, SubType, TokioExecutor};
 use schemas::message::{Encoding, Origin};
 use schemas::{Position, RawMessage, Span, Timestamp};
+use sinks::line::Ownership;
 use sinks::pulsar::{Broker, BrokerError, COMMANDS, SUBSCRIPTION};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::watch;
+use tokio::sync::{Mutex, OwnedMutexGuard, watch};
 use tokio::time::{timeout, timeout_at};
 
 use crate::source::{BATCH_BYTES_MAX, BATCH_MESSAGES_MAX, GATHER, gathering};
@@ -30,7 +32,9 @@ use schema::Schemas;
 /// Messages that the broker may send ahead of what is read: two full batches of other clients.
 const AHEAD_MESSAGES: u32 = 2_000;
 /// How long nothing may come until the broker is asked whether there is something: a consumer can go deaf in silence.
-const SILENCE: Duration = Duration::from_secs(10);
+const SILENCE: Duration = Duration::from_secs(5);
+/// The same for a standby, which has nothing to do until another worker goes.
+const STANDBY_SILENCE: Duration = Duration::from_secs(30);
 /// How long the rest of an entry may take: the client has it whole when it hands out its first message.
 const ENTRY_MAX: Duration = Duration::from_secs(10);
 /// How long the broker may take to say what its last message is.
@@ -59,48 +63,81 @@ impl TopicPartition {
     }
 }
 
-/// A subscription that the broker has begun to serve.
+/// A subscription, kept for as long as it serves: leaving it makes the broker deal partitions out anew.
 pub struct Inbox {
     broker: Broker,
     from: TopicPartition,
-    consumer: Consuming,
-    first: Received,
+    consumer: Arc<Mutex<Consuming>>,
     shutdown: watch::Receiver<bool>,
 }
 
+/// The first message that the broker sent: the sign that the partition was given to us.
+pub struct First(Received);
+
 impl Inbox {
-    /// Subscribes, and waits until the broker sends the first message: until then another worker has the partition, or
-    /// there is nothing to do. None when it is time to stop.
+    /// Subscribes.
     pub async fn subscribe(
         broker: &Broker,
         from: TopicPartition,
-        mut shutdown: watch::Receiver<bool>,
-    ) -> Result<Option<Self>, BrokerError> {
-        let mut consumer = consumer(broker, &from).await?;
-        let first = tokio::select! {
-            first = consumer.next() => first.ok_or_else(|| ended(&from))??,
-            _ = shutdown.wait_for(|stop| *stop) => return Ok(None),
-        };
-        Ok(Some(Self { broker: broker.clone(), from, consumer, first, shutdown }))
+        shutdown: watch::Receiver<bool>,
+    ) -> Result<Self, BrokerError> {
+        let consumer = Arc::new(Mutex::new(consumer(broker, &from).await?));
+        Ok(Self { broker: broker.clone(), from, consumer, shutdown })
+    }
+
+    /// Waits for the first message: until then another worker has the partition, or there is nothing to do. None when
+    /// it is time to stop.
+    pub async fn first(&mut self, ownership: &Ownership) -> Result<Option<First>, SourceError> {
+        let mut consumer = self.consumer.lock().await;
+        let mut stuck = None;
+        loop {
+            let received = tokio::select! {
+                received = timeout(STANDBY_SILENCE, consumer.next()) => received,
+                _ = self.shutdown.wait_for(|stop| *stop) => return Ok(None),
+            };
+            match received {
+                Ok(Some(first)) => return Ok(Some(First(first.map_err(BrokerError::from)?))),
+                Ok(None) => return Err(ended(&self.from).into()),
+                Err(_) => {
+                    let extent = self.broker.admin.extent(&self.from.partition, SUBSCRIPTION).await?;
+                    let committed = ownership.committed().await?;
+                    let waits = extent.reaches_beyond((committed.ledger, committed.entry));
+                    if waits && stuck == Some(committed) {
+                        return Err(BrokerError::Consumer(format!(
+                            "{}: nobody is sent what waits",
+                            self.from.partition
+                        ))
+                        .into());
+                    }
+                    stuck = waits.then_some(committed);
+                }
+            }
+        }
     }
 
     /// The source behind `position`. A gap up to `gap_accepted` is passed over.
-    pub fn after(self, position: Position, gap_accepted: Option<Position>) -> PulsarSource {
-        let Self { broker, from, consumer, first, shutdown } = self;
+    pub async fn after(
+        &self,
+        First(first): First,
+        position: Position,
+        gap_accepted: Option<Position>,
+        ownership: Ownership,
+    ) -> PulsarSource {
         PulsarSource {
-            name: from.source_name(),
+            name: self.from.source_name(),
             committed: watch::Sender::new(position),
             acknowledged: position,
             gather: GATHER,
             undecodable: 0,
-            schemas: Schemas::of(&broker.topic(&from.partition), &from.topic),
+            schemas: Schemas::of(&self.broker.topic(&self.from.partition), &self.from.topic),
             waiting: Some(first),
-            broker,
-            from,
-            consumer,
+            broker: self.broker.clone(),
+            from: self.from.clone(),
+            consumer: self.consumer.clone().lock_owned().await,
             position,
             gap_accepted,
-            shutdown,
+            ownership,
+            shutdown: self.shutdown.clone(),
         }
     }
 }
@@ -133,7 +170,7 @@ pub struct PulsarSource {
     broker: Broker,
     from: TopicPartition,
     name: String,
-    consumer: Consuming,
+    consumer: OwnedMutexGuard<Consuming>,
     /// Received, not looked at yet.
     waiting: Option<Received>,
     /// The last message that was handed on.
@@ -141,6 +178,7 @@ pub struct PulsarSource {
     committed: watch::Sender<Position>,
     acknowledged: Position,
     gap_accepted: Option<Position>,
+    ownership: Ownership,
     /// Entries behind `position` that the client could not decode: it says so without saying which.
     undecodable: u64,
     schemas: Schemas,
@@ -224,8 +262,11 @@ impl PulsarSource {
         Ok(())
     }
 
-    /// Nothing has come for a while: is there nothing, or do we not hear?
+    /// Nothing has come for a while: is there nothing, has another worker been given the partition, or do we not hear?
     async fn check_hearing(&mut self) -> Result<(), SourceError> {
+        if !self.ownership.is_ours().await? {
+            return Err(SourceError::GivenAway(self.name.clone()));
+        }
         let asked = timeout(ANSWER_MAX, self.consumer.get_last_message_id()).await;
         let deaf = |why: String| SourceError::from(BrokerError::Consumer(format!("{}: {why}", self.name)));
         let ids = asked.map_err(|_| deaf("the broker does not answer".into()))?.map_err(BrokerError::from)?;

@@ -53,15 +53,22 @@ pub async fn topic_line(
     let spec = LineSpec { flow, source: &name, live: flow == Flow::Tracking, exclusive: false };
     // Asked first: what it had acknowledged then is committed now, whoever else is at work.
     let extent = broker.admin.extent(&partition.partition, SUBSCRIPTION).await.map_err(SourceError::from)?;
-    let committed = Line::register(&context.options, spec).await?;
-    rewind_after_restore(broker, &partition, &extent, committed).await?;
+    let mut ownership = Line::register(&context.options, spec).await?;
+    rewind_after_restore(broker, &partition, &extent, ownership.committed().await?).await?;
     let shutdown = context.shutdown.clone();
-    let inbox = Inbox::subscribe(broker, partition, shutdown).await.map_err(SourceError::from)?;
-    let Some(inbox) = inbox else { return Ok(()) };
-    let line = Line::take(&context.options, spec).await?;
-    tracing::info!(flow = flow.name(), source = %name, position = %line.position(), "line taken");
-    let source = inbox.after(line.position(), line.gap_accepted());
-    run(flow, source, line, context.privacy, |_| ()).await
+    let mut inbox = Inbox::subscribe(broker, partition, shutdown).await.map_err(SourceError::from)?;
+    while let Some(first) = inbox.first(&ownership).await? {
+        let line = Line::take(&context.options, spec).await?;
+        tracing::info!(flow = flow.name(), source = %name, position = %line.position(), "line taken");
+        ownership = line.ownership(&context.options);
+        let source = inbox.after(first, line.position(), line.gap_accepted(), ownership.clone()).await;
+        match run(flow, source, line, context.privacy, |_| ()).await {
+            // Noticed before a message came that would have been refused: the subscription is as good as new.
+            Err(LineError::Source(SourceError::GivenAway(source))) => tracing::info!(source, "line given away"),
+            outcome => return outcome,
+        }
+    }
+    Ok(())
 }
 
 /// A database that was restored from a backup is behind what it once told the broker to forget: the broker is asked to

@@ -120,7 +120,11 @@ async fn topic_partitions(
 ) -> Result<Vec<(Flow, Partition)>, SourceError> {
     let broker = match connected {
         Some(broker) => broker,
-        None => connected.insert(Broker::connect(settings).await?),
+        None => {
+            let broker = Broker::connect(settings).await?;
+            broker.make_topics().await?;
+            connected.insert(broker)
+        }
     };
     let mut all = Vec::new();
     let commands = broker.command_partitions().await?;

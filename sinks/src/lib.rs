@@ -58,7 +58,7 @@ static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
 /// Brings the schema up to date; processes that start together wait for one another.
 pub async fn migrate(options: &PgConnectOptions) -> Result<(), SinkError> {
     let mut connection = session::connect(options, "migrate").await?;
-    MIGRATIONS.run(&mut connection).await?;
+    MIGRATIONS.run_direct(None, &mut connection, false).await?;
     days::ensure_day(&mut connection, schemas::Timestamp::now().date()).await?;
     Ok(())
 }

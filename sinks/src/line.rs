@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 use schemas::{ClaimKey, Facts, Position, Span, Timestamp};
-use sqlx::{PgConnection, postgres::PgConnectOptions};
+use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
 use std::sync::Arc;
 use tokio::sync::Mutex;
 
@@ -14,6 +14,9 @@ use crate::{Epoch, Flow, SinkError, days, locks, names::Names, session};
 const TAKE: &str = "
 UPDATE lines SET epoch = epoch + 1, owner = $2, taken_at = clock_timestamp() WHERE line = $1
 RETURNING epoch, ledger, entry, index, gap_accepted";
+
+/// No line has this epoch number: they begin at 0.
+const NOBODYS: i64 = -1;
 
 /// A line that this process has taken.
 #[derive(Debug)]
@@ -77,18 +80,21 @@ impl Line {
         })
     }
 
-    /// Makes its row, so that the closer waits for it, without taking it. Returns how far it has come.
-    pub async fn register(options: &PgConnectOptions, spec: LineSpec<'_>) -> Result<Position, SinkError> {
+    /// Makes its row, so that the closer waits for it, without taking it: it is nobody's by this.
+    pub async fn register(options: &PgConnectOptions, spec: LineSpec<'_>) -> Result<Ownership, SinkError> {
         let mut connection = session::connect(options, "register").await?;
         let line = line_number(&mut connection, spec).await?;
-        let select = "SELECT ledger, entry, index FROM lines WHERE line = $1";
-        let (ledger, entry, index) = sqlx::query_as(select).bind(line).fetch_one(&mut connection).await?;
-        Ok(Position { ledger, entry, index })
+        Ok(Ownership { options: options.clone(), line, epoch: NOBODYS })
     }
 
     /// The position up to which somebody has accepted that messages are missing.
     pub const fn gap_accepted(&self) -> Option<Position> {
         self.gap_accepted
+    }
+
+    /// Whose it is, to ask about later.
+    pub fn ownership(&self, options: &PgConnectOptions) -> Ownership {
+        Ownership { options: options.clone(), line: self.line, epoch: self.epoch }
     }
 
     /// How far it has come.
@@ -104,6 +110,34 @@ impl Line {
             self.day = today;
         }
         Ok(today)
+    }
+}
+
+/// Whether a line is still held by whoever took it, for those who do not write to it.
+#[derive(Debug, Clone)]
+pub struct Ownership {
+    options: PgConnectOptions,
+    line: i32,
+    epoch: i64,
+}
+
+impl Ownership {
+    /// Whether nobody has taken the line since.
+    pub async fn is_ours(&self) -> Result<bool, sqlx::Error> {
+        Ok(self.look().await?.0 == self.epoch)
+    }
+
+    /// How far the line has come, whoever has it.
+    pub async fn committed(&self) -> Result<Position, sqlx::Error> {
+        Ok(self.look().await?.1)
+    }
+
+    async fn look(&self) -> Result<(i64, Position), sqlx::Error> {
+        let mut connection = session::connect(&self.options, "look").await?;
+        let select = "SELECT epoch, ledger, entry, index FROM lines WHERE line = $1";
+        let (epoch, ledger, entry, index) = sqlx::query_as(select).bind(self.line).fetch_one(&mut connection).await?;
+        connection.close().await?;
+        Ok((epoch, Position { ledger, entry, index }))
     }
 }
 

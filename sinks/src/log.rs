@@ -1,7 +1,7 @@
 //! The log: commands are durable in it before anybody is told that they were accepted.
 //!
 //! [`LogWriter`] is what the API holds: a bounded queue in front of one task, which appends whatever has gathered while
-//! the last append was under way (group commit). Where it appends to is a [`LogBackend`]: PostgreSQL here, Pulsar next.
+//! the last append was under way (group commit). Where it appends to is a [`LogBackend`]: PostgreSQL or Pulsar.
 
 pub(crate) mod postgres;
 mod pulsar;
@@ -11,8 +11,8 @@ use bytes::Bytes;
 use metrics::{counter, histogram};
 use schemas::message::Encoding;
 use schemas::{Kind, Position, Timestamp};
-use std::{future::Future, hash::Hasher, sync::Arc, time::Instant};
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use std::{future::Future, hash::Hasher, time::Instant};
+use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
 pub use postgres::PostgresLog;
@@ -25,9 +25,6 @@ pub const WAITING_REQUESTS_MAX: usize = 8_192;
 pub const APPEND_COMMANDS_MAX: usize = 8_192;
 /// Bytes of payload in one append.
 pub const APPEND_BYTES_MAX: usize = 8 * 1024 * 1024;
-
-/// Groups that may be on their way at once: one is put in its place while others become durable.
-pub const GROUPS_IN_FLIGHT_MAX: usize = 8;
 
 /// A command on its way into the log.
 #[derive(Debug, Clone)]
@@ -185,13 +182,11 @@ impl AppendRequest {
 /// A request's receipts in the order of its entries; none for a chunk that lay there already.
 pub type Appended = Result<Vec<Receipt>, LogError>;
 
-/// A place to append to, in two steps, so that one group travels while the last one becomes durable.
+/// A place to append to.
 pub trait LogBackend: Send + 'static {
-    /// Resolves when the group is durable: what became of each request.
-    type Durable: Future<Output = Vec<Appended>> + Send + 'static;
-
-    /// Puts a group in its place, after all groups before it. A request is appended whole or not at all.
-    fn append(&mut self, group: &[AppendRequest]) -> impl Future<Output = Result<Self::Durable, LogError>> + Send;
+    /// Appends a group after all groups before it; returns what became of each request, which is appended whole or not
+    /// at all. Durable when it returns.
+    fn append(&mut self, group: &[AppendRequest]) -> impl Future<Output = Vec<Appended>> + Send;
 }
 
 /// The queue in front of the log. Cheap to clone.
@@ -226,25 +221,12 @@ impl LogWriter {
 }
 
 async fn append_in_groups(mut backend: impl LogBackend, mut queue: mpsc::Receiver<AppendRequest>) {
-    let places = Arc::new(Semaphore::new(GROUPS_IN_FLIGHT_MAX));
     while let Some(first) = queue.recv().await {
-        let Ok(place) = places.clone().acquire_owned().await else { return };
         let group = gather(first, &mut queue);
         let started = Instant::now();
-        match backend.append(&group).await {
-            Ok(durable) => {
-                tokio::spawn(async move {
-                    let outcomes = durable.await;
-                    histogram!("alpes_log_append_seconds").record(started.elapsed());
-                    answer(group, outcomes);
-                    drop(place);
-                });
-            }
-            Err(error) => {
-                let outcomes = vec![Err(error); group.len()];
-                answer(group, outcomes);
-            }
-        }
+        let outcomes = backend.append(&group).await;
+        histogram!("alpes_log_append_seconds").record(started.elapsed());
+        answer(group, outcomes);
     }
 }
 

@@ -149,21 +149,33 @@ impl Broker {
         format!("persistent://{}/{name}", self.settings.namespace)
     }
 
-    /// The partitions of a topic by their own names, the topic itself where it has none. Makes it where it is not there.
-    pub async fn partitions(&self, topic: &str) -> Result<Vec<String>, BrokerError> {
-        match self.client.lookup_partitioned_topic_number(self.topic(topic)).await? {
-            0 => {
+    /// Makes the topics that lines read, where they are not there.
+    pub async fn make_topics(&self) -> Result<(), BrokerError> {
+        let single = TRACKING_TOPICS.into_iter().chain(self.settings.campaign_topics.iter().map(String::as_str));
+        for topic in single {
+            if self.client.lookup_partitioned_topic_number(self.topic(topic)).await? == 0 {
                 self.admin.create(topic).await?;
-                Ok(vec![topic.to_owned()])
             }
-            partitions => Ok((0..partitions).map(|partition| partition_name(topic, partition)).collect()),
         }
+        self.make_commands().await
     }
 
-    /// Makes [`COMMANDS`] where it is not there; returns how many partitions it has.
+    /// Makes [`COMMANDS`], where it is not there.
+    pub async fn make_commands(&self) -> Result<(), BrokerError> {
+        self.admin.create_partitioned(COMMANDS, self.settings.partitions).await
+    }
+
+    /// How many partitions [`COMMANDS`] has.
     pub async fn command_partitions(&self) -> Result<u32, BrokerError> {
-        self.admin.create_partitioned(COMMANDS, self.settings.partitions).await?;
         Ok(self.client.lookup_partitioned_topic_number(self.topic(COMMANDS)).await?)
+    }
+
+    /// The partitions of a topic by their own names; the topic itself, where it has none.
+    pub async fn partitions(&self, topic: &str) -> Result<Vec<String>, BrokerError> {
+        match self.client.lookup_partitioned_topic_number(self.topic(topic)).await? {
+            0 => Ok(vec![topic.to_owned()]),
+            partitions => Ok((0..partitions).map(|partition| partition_name(topic, partition)).collect()),
+        }
     }
 }
 

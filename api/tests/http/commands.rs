@@ -173,11 +173,9 @@ async fn a_client_that_goes_away_takes_nothing_back() {
 struct Broken(Option<LogError>);
 
 impl LogBackend for Broken {
-    type Durable = std::future::Ready<Vec<Appended>>;
-
-    async fn append(&mut self, _: &[AppendRequest]) -> Result<Self::Durable, LogError> {
+    async fn append(&mut self, group: &[AppendRequest]) -> Vec<Appended> {
         match &self.0 {
-            Some(error) => Err(error.clone()),
+            Some(error) => vec![Err(error.clone()); group.len()],
             None => std::future::pending().await,
         }
     }

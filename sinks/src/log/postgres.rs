@@ -4,10 +4,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use schemas::message::Origin;
 use schemas::{Position, RawMessage, Timestamp};
 use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
-use std::{
-    collections::BTreeMap,
-    future::{Ready, ready},
-};
+use std::collections::BTreeMap;
 
 use super::{AppendRequest, Appended, Flow, LogBackend, LogEntry, LogError, PartitionKey, Receipt};
 use crate::{TENANT, days::ensure_day, session};
@@ -156,15 +153,12 @@ fn stray(RawMessage { origin, kind }: RawMessage) -> LogEntry {
 }
 
 impl LogBackend for PostgresLog {
-    /// The commit itself waits for the disk.
-    type Durable = Ready<Vec<Appended>>;
-
-    async fn append(&mut self, group: &[AppendRequest]) -> Result<Self::Durable, LogError> {
+    async fn append(&mut self, group: &[AppendRequest]) -> Vec<Appended> {
         // Whether a failed append reached its commit is unknown, so it is not tried again here: the senders decide, and
         // their ids make a second attempt harmless.
-        let appended = self.try_append(group).await.map_err(|error| LogError::Unavailable(error.to_string()))?;
+        let appended = self.try_append(group).await.map_err(|error| LogError::Unavailable(error.to_string()));
         fail::fail_point!("log::appended", |_| std::process::abort());
-        Ok(ready(appended.into_iter().map(Ok).collect()))
+        appended.map_or_else(|error| vec![Err(error); group.len()], |done| done.into_iter().map(Ok).collect())
     }
 }
 

@@ -1,6 +1,6 @@
 //! The log in Pulsar: commands as Avro on partitions of their own topic, accepted when the broker's receipt is there.
 
-use futures::future::{BoxFuture, join_all};
+use futures::future::join_all;
 use metrics::counter;
 use pulsar::producer::{Message, SendFuture};
 use pulsar::proto::CommandSendReceipt;
@@ -18,8 +18,8 @@ use crate::pulsar::{Broker, BrokerError, COMMANDS, PulsarSettings, avro_schema, 
 const BATCH_COMMANDS_MAX: u32 = 1_000;
 /// Bytes in one entry: well below what a broker takes (5 MB), however the last command turns out.
 const BATCH_BYTES_MAX: usize = 1024 * 1024;
-/// How long an entry waits for company. While one is on its way the next one fills, so this is for idle times.
-const BATCH_WAIT: Duration = Duration::from_millis(1);
+/// How long an entry may wait for company. Groups say themselves when they are complete: this is in case they cannot.
+const BATCH_WAIT: Duration = Duration::from_millis(100);
 
 /// The writing end of the log in Pulsar. Connects at the first append, and again after a failure.
 #[derive(Debug)]
@@ -62,9 +62,35 @@ impl PulsarLog {
     }
 }
 
+impl PulsarLog {
+    /// Sends a group, and asks for its entries to go now: while they are on their way, the next group gathers.
+    async fn send_group(&mut self, group: &[AppendRequest]) -> Result<(Vec<Vec<Sent>>, Arc<AtomicBool>), LogError> {
+        let unavailable = |error: BrokerError| LogError::Unavailable(error.to_string());
+        let mut partitions = self.partitions().await.map_err(unavailable)?;
+        let mut sent = Vec::with_capacity(group.len());
+        for request in group {
+            let mut commands = Vec::with_capacity(request.entries.len());
+            for entry in &request.entries {
+                commands.push(partitions.send(entry).await?);
+            }
+            sent.push(commands);
+        }
+        let ailing = partitions.ailing.clone();
+        partitions.flush().await;
+        self.partitions = Some(partitions);
+        Ok((sent, ailing))
+    }
+}
+
 impl Partitions {
+    /// Returns when the broker has answered for everything that was sent; what it answered, the receipts say.
+    async fn flush(&mut self) {
+        join_all(self.producers.iter_mut().map(|producer| producer.send_batch())).await;
+    }
+
     async fn open(settings: &PulsarSettings) -> Result<Self, BrokerError> {
         let broker = Broker::connect(settings).await?;
+        broker.make_commands().await?;
         let mut producers = Vec::new();
         for partition in 0..broker.command_partitions().await?.max(1) {
             let options = ProducerOptions {
@@ -107,22 +133,11 @@ fn message(entry: &LogEntry) -> Result<Message, AvroError> {
 }
 
 impl LogBackend for PulsarLog {
-    type Durable = BoxFuture<'static, Vec<Appended>>;
-
-    async fn append(&mut self, group: &[AppendRequest]) -> Result<Self::Durable, LogError> {
-        let unavailable = |error: BrokerError| LogError::Unavailable(error.to_string());
-        let mut partitions = self.partitions().await.map_err(unavailable)?;
-        let mut sent = Vec::with_capacity(group.len());
-        for request in group {
-            let mut commands = Vec::with_capacity(request.entries.len());
-            for entry in &request.entries {
-                commands.push(partitions.send(entry).await?);
-            }
-            sent.push(commands);
+    async fn append(&mut self, group: &[AppendRequest]) -> Vec<Appended> {
+        match self.send_group(group).await {
+            Ok((sent, ailing)) => join_all(sent.into_iter().map(|commands| receipts(commands, &ailing))).await,
+            Err(error) => vec![Err(error); group.len()],
         }
-        let ailing = partitions.ailing.clone();
-        self.partitions = Some(partitions);
-        Ok(Box::pin(async move { join_all(sent.into_iter().map(|commands| receipts(commands, &ailing))).await }))
     }
 }
 
