@@ -66,6 +66,7 @@ async fn lead(
                 () = stopped_for(STOP_MAX, shutdown.clone()) => return Ok(()),
             }
             histogram!("alpes_relay_publish_seconds").record(begun.elapsed());
+            fail::fail_point!("relay::sent", |_| std::process::abort());
         }
         relay.store(&batch).await?;
         if idle {

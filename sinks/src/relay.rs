@@ -27,8 +27,9 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use crate::{SinkError, locks, outbox, session};
-use lines::LineState;
+use lines::{LineState, StoredLine};
 use names::NamesByNumber;
+use rows::Limits;
 
 /// Raw rows in one batch, of all lines together: at 4 KB for a row with its two events, 32 MB.
 const BATCH_ROWS_MAX: usize = 8_000;
@@ -115,39 +116,38 @@ impl Relay {
         let mut batch = Batch::default();
         self.read_outbox(&mut batch).await?;
         let mut lines = lines::all(&mut self.connection).await?;
-        if lines.iter().any(|line| self.lines.get(&line.line).is_none_or(|state| state.waits_for(line))) {
-            self.summarize().await?;
-        }
+        self.summarize(&lines).await?;
         if !lines.is_empty() {
             let first = self.turn % lines.len();
             lines.rotate_left(first);
             self.turn += 1;
         }
-        let (mut rows, mut bytes) = (BATCH_ROWS_MAX, BATCH_BYTES_MAX);
+        let mut left = Limits { rows: BATCH_ROWS_MAX, bytes: BATCH_BYTES_MAX };
         for line in lines {
-            let state = self.lines.entry(line.line).or_insert_with(|| line.stored());
-            let limits = rows::Limits { rows, bytes };
-            let read = if rows == 0 || bytes == 0 {
-                None
-            } else {
-                Some(rows::read(&mut self.connection, state, &line, limits).await?)
-            };
-            let Some(read) = read else {
-                batch.backlog.push(state.backlog(&line, state.oldest, false));
-                continue;
-            };
-            rows -= read.rows.len();
-            bytes = bytes.saturating_sub(read.bytes);
-            state.oldest = read.rows.first().map(|row| row.published_at);
-            batch.backlog.push(state.backlog(&line, state.oldest, read.rows.is_empty() && read.to == line.committed));
-            self.campaigns.learn(&mut self.connection, read.rows.iter().map(|row| row.campaign)).await?;
-            self.influencers.learn(&mut self.connection, read.rows.iter().map(|row| row.influencer)).await?;
-            for row in &read.rows {
-                events::of_row(row, &self.campaigns, &self.influencers, &mut batch.events)?;
-            }
-            batch.moves.extend(state.advance(&line, &read));
+            self.read_line(&line, &mut left, &mut batch).await?;
         }
         Ok(batch)
+    }
+
+    /// Adds the next rows of a line, as far as there is room.
+    async fn read_line(&mut self, line: &StoredLine, left: &mut Limits, batch: &mut Batch) -> Result<(), SinkError> {
+        let state = self.lines.entry(line.line).or_insert_with(|| line.stored());
+        if left.rows == 0 || left.bytes == 0 {
+            batch.backlog.push(state.backlog(line, false));
+            return Ok(());
+        }
+        let read = rows::read(&mut self.connection, state, line, *left).await?;
+        left.rows -= read.rows.len();
+        left.bytes = left.bytes.saturating_sub(read.bytes);
+        state.oldest = read.rows.first().map(|row| row.published_at);
+        batch.backlog.push(state.backlog(line, read.rows.is_empty()));
+        self.campaigns.learn(&mut self.connection, read.rows.iter().map(|row| row.campaign)).await?;
+        self.influencers.learn(&mut self.connection, read.rows.iter().map(|row| row.influencer)).await?;
+        for row in &read.rows {
+            events::of_row(row, &self.campaigns, &self.influencers, &mut batch.events)?;
+        }
+        batch.moves.extend(state.advance(line, &read));
+        Ok(())
     }
 
     async fn read_outbox(&mut self, batch: &mut Batch) -> Result<(), SinkError> {
@@ -167,7 +167,9 @@ impl Relay {
 
     /// Remembers that all events of `batch` are published.
     pub async fn store(&mut self, batch: &Batch) -> Result<(), SinkError> {
-        fail::fail_point!("relay::sent", |_| std::process::abort());
+        if batch.moves.is_empty() && batch.outbox.is_empty() {
+            return Ok(());
+        }
         let mut transaction = self.connection.begin().await?;
         for step in &batch.moves {
             lines::store(&mut transaction, step).await?;
@@ -178,9 +180,14 @@ impl Relay {
         Ok(transaction.commit().await?)
     }
 
-    async fn summarize(&mut self) -> Result<(), SinkError> {
+    /// Where rows wait: at first in all days that may hold some, then in those that still grow.
+    async fn summarize(&mut self, lines: &[StoredLine]) -> Result<(), SinkError> {
+        let waits = |line: &StoredLine| self.lines.get(&line.line).is_none_or(|state| state.waits_for(line));
+        let waiting = lines.iter().filter(|line| waits(line));
+        let day = if self.summarized.is_none() { StoredLine::first_day } else { StoredLine::no_earlier_day };
+        let Some(since) = waiting.map(day).min() else { return Ok(()) };
         if self.summarized.is_none_or(|at| at.elapsed() >= SUMMARIZE) {
-            rows::summarize(&mut self.connection).await?;
+            rows::summarize(&mut self.connection, since).await?;
             self.summarized = Some(Instant::now());
         }
         Ok(())

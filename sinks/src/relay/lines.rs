@@ -85,8 +85,13 @@ impl StoredLine {
         }
     }
 
+    /// No row that was not published when the relay began lies in an earlier day.
+    pub(super) fn first_day(&self) -> NaiveDate {
+        self.day.pred_opt().unwrap_or(self.day)
+    }
+
     /// What is committed from now on lies in no earlier day than this, whichever host's clock says so.
-    fn no_earlier_day(&self) -> NaiveDate {
+    pub(super) fn no_earlier_day(&self) -> NaiveDate {
         self.today.pred_opt().unwrap_or(self.today)
     }
 }
@@ -97,9 +102,10 @@ impl LineState {
         self.position < line.committed
     }
 
-    pub(super) fn backlog(&self, line: &StoredLine, oldest: Option<Timestamp>, all_read: bool) -> Backlog {
+    /// `all_read`: no row is left behind the position.
+    pub(super) fn backlog(&self, line: &StoredLine, all_read: bool) -> Backlog {
         let events = line.accepted - self.events;
-        Backlog { source: line.source.clone(), events, oldest, missing: all_read && events != 0 }
+        Backlog { source: line.source.clone(), events, oldest: self.oldest, missing: all_read && events != 0 }
     }
 
     /// Goes on behind what was read, and says what there is to store.

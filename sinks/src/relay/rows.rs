@@ -214,25 +214,24 @@ async fn least(
              FROM (SELECT {column} AS some {rows} LIMIT 1) AS s"
         )
     };
-    let select = format!(
-        "SELECT min(least) FROM ({} UNION ALL {}) AS t",
-        of("impressions"),
-        of("conversions")
-    );
+    let select = format!("SELECT min(least) FROM ({} UNION ALL {}) AS t", of("impressions"), of("conversions"));
     let select = sqlx::query_scalar(AssertSqlSafe(select));
     let least = select.bind(line).bind(after.ledger).bind(after.entry).bind(day).fetch_one(connection).await?;
     Ok(least)
 }
 
-/// Makes the newest pages known to the BRIN indexes of the last days. PostgreSQL does so by itself, but only about once a
-/// minute, and until then every reading visits all of them.
-pub(super) async fn summarize(connection: &mut PgConnection) -> Result<(), SinkError> {
-    let summarize = "
+/// Makes new pages known to the BRIN indexes of the days from `since` on. PostgreSQL does so by itself, but only about
+/// once a minute, and until then every reading visits all of them.
+pub(super) async fn summarize(connection: &mut PgConnection, since: NaiveDate) -> Result<(), SinkError> {
+    let summarize = format!(
+        "
         SELECT brin_summarize_new_values(i.inhrelid::regclass) FROM pg_inherits i
         JOIN pg_index x ON x.indexrelid = i.inhrelid
         JOIN pg_class t ON t.oid = x.indrelid
         WHERE i.inhparent IN ('impressions_position'::regclass, 'conversions_position'::regclass)
-          AND right(t.relname, 8) IN (to_char(now(), 'YYYYMMDD'), to_char(now() - interval '1 day', 'YYYYMMDD'))";
+          AND right(t.relname, 8) >= '{}'",
+        since.format("%Y%m%d")
+    );
     let statements = format!("BEGIN; {SUMMARIZE_LOCK_MAX}; {summarize}; COMMIT");
     match sqlx::raw_sql(AssertSqlSafe(statements)).execute(&mut *connection).await {
         Ok(_) => Ok(()),
