@@ -12,8 +12,8 @@ use crate::SinkError;
 pub(super) const RELAYED: &str = "l.flow = 'tracking' AND (l.source LIKE 'log-%' OR l.source LIKE '%@%')";
 /// Entries that are looked through at first: an entry of a topic may hold a thousand rows.
 const WINDOW_MIN: i64 = 16;
-/// Entries that are looked through at most.
-pub(super) const WINDOW_MAX: i64 = 1 << 20;
+/// Entries that are looked through at most: as many as a batch has rows. Where fewer have one, the next row is looked for.
+pub(super) const WINDOW_MAX: i64 = 8_192;
 
 /// A line as PostgreSQL knows it.
 #[derive(Debug)]

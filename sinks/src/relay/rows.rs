@@ -86,30 +86,34 @@ pub(super) async fn read(
     connection: &mut PgConnection,
     state: &mut LineState,
     line: &StoredLine,
-    limits: Limits,
+    mut limits: Limits,
 ) -> Result<ReadRows, SinkError> {
-    let mut after = state.position;
-    while after < line.committed {
+    let mut read = ReadRows { rows: Vec::new(), bytes: 0, to: state.position };
+    while read.to < line.committed && limits.rows > 0 && limits.bytes > 0 {
+        let after = read.to;
         let last_ledger = after.ledger == line.committed.ledger;
         let end = if last_ledger { line.committed.entry } else { i64::MAX };
         let through_entry = after.entry.saturating_add(state.window).min(end);
         let stretch = Stretch { line: line.line, after, through_entry, day: no_earlier_day(state.day) };
         let (rows, bytes, whole) = rows_of(connection, stretch, limits).await?;
-        state.window = if whole { (state.window * 2).min(WINDOW_MAX) } else { (state.window / 2).max(1) };
-        let to = match rows.last() {
+        read.to = match rows.last() {
             Some(last) if !whole => last.position,
             _ if last_ledger && through_entry == end => line.committed,
             _ => Position { ledger: after.ledger, entry: through_entry, index: i32::MAX },
         };
-        if !rows.is_empty() {
-            return Ok(ReadRows { rows, bytes, to });
+        state.window = if whole { state.window * 2 } else { read.to.entry - after.entry }.clamp(1, WINDOW_MAX);
+        if rows.is_empty() && read.to < line.committed {
+            read.to = match next_row(connection, stretch, read.to).await? {
+                Some((ledger, entry)) => Position { ledger, entry: entry - 1, index: i32::MAX }.min(line.committed),
+                None => line.committed,
+            };
         }
-        after = match next_row(connection, stretch, to).await? {
-            Some((ledger, entry)) => Position { ledger, entry: entry - 1, index: i32::MAX },
-            None => line.committed,
-        };
+        limits.rows -= rows.len();
+        limits.bytes = limits.bytes.saturating_sub(bytes);
+        read.bytes += bytes;
+        read.rows.extend(rows);
     }
-    Ok(ReadRows { rows: Vec::new(), bytes: 0, to: line.committed })
+    Ok(read)
 }
 
 /// Clocks of hosts differ: a line that moved to another one may write into the day before, but not earlier.
