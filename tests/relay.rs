@@ -7,6 +7,7 @@
 #[allow(dead_code)] // the crash tests need more of it
 mod alpes;
 #[path = "support/broker.rs"]
+#[allow(dead_code)] // its own tests need more of it
 mod broker;
 #[path = "support/http.rs"]
 mod http;
