@@ -9,6 +9,7 @@ pub mod load;
 pub mod pipeline;
 pub mod queries;
 pub mod rejects;
+pub mod relay;
 pub mod up;
 pub mod verify;
 pub mod workers;

@@ -23,7 +23,7 @@ use crate::cluster::ClusterSettings;
 pub use file::FileError;
 use file::SettingsFile;
 pub use origin::{Entry, Origin};
-pub use values::{DatabaseUrl, DatabaseUrlError, LogFormat, PostgresChoice, Privacy};
+pub use values::{DatabaseUrl, DatabaseUrlError, LogFormat, PostgresChoice, Privacy, Relay, RelayFrom};
 
 /// Where a Pulsar broker listens.
 const BROKER_PORT: u16 = 6650;
@@ -96,7 +96,7 @@ pub struct Settings {
     )]
     pub pulsar_namespace: String,
 
-    /// Partitions that alpes-comandos is made with: one for campaigns, the others for tracking
+    /// Partitions that alpes-comandos (one for campaigns, the others for tracking) and alpes-eventos are made with
     #[arg(
         long, env = "PULSAR_PARTITIONS", default_value = "5", value_parser = clap::value_parser!(u32).range(2..=1_000),
         value_name = "N", global = true
@@ -113,6 +113,15 @@ pub struct Settings {
         global = true
     )]
     pub pulsar_campaign_topics: Vec<String>,
+
+    /// Whether `up` and `pipeline` publish events to Pulsar themselves; `off` where an `alpes relay` does
+    #[arg(long, env = "ALPES_RELAY", default_value = "on", value_name = "SWITCH", global = true)]
+    pub relay: Relay,
+
+    /// What a database that counted without Pulsar announces when Pulsar is first switched on: what comes from `now`
+    /// on, or everything from the `beginning`. Decided once
+    #[arg(long, env = "ALPES_RELAY_FROM", default_value = "now", value_name = "POINT", global = true)]
+    pub relay_from: RelayFrom,
 
     /// What is logged, as a tracing filter: `info`, `debug`, `warn,alpes=debug`
     #[arg(

@@ -30,6 +30,8 @@ enum Command {
     Queries(commands::queries::Args),
     /// Run the dataflows alone
     Pipeline(commands::pipeline::Args),
+    /// Publish what was counted as events, alone
+    Relay(commands::relay::Args),
     /// Show every setting: value, source, meaning
     Config(commands::config::Args),
     /// Count events from files, exactly once
@@ -74,6 +76,7 @@ async fn run() -> Result<(), CommandError> {
         Command::Api(args) => commands::api::run(args, settings).await,
         Command::Queries(args) => commands::queries::run(args, settings).await,
         Command::Pipeline(args) => commands::pipeline::run(args, settings).await,
+        Command::Relay(args) => commands::relay::run(args, settings).await,
         Command::Config(args) => commands::config::run(&args, &entries),
         Command::Backfill(args) => commands::backfill::run(args, settings).await,
         Command::Load(args) => commands::load::run(args, settings).await,

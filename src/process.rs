@@ -10,14 +10,14 @@ use pipeline::run::LineContext;
 use pipeline::ticker::{self, TickerSettings};
 use pipeline::{log, supervisor};
 use sinks::pulsar::PulsarSettings;
-use sinks::{Flow, LogWriter, PostgresLog, PulsarLog, SinkError};
+use sinks::{Flow, LogWriter, PostgresLog, PulsarLog, SinkError, relay};
 use sqlx::postgres::PgConnectOptions;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use crate::cluster::Cluster;
 use crate::commands::CommandError;
-use crate::config::Settings;
+use crate::config::{RelayFrom, Settings};
 use crate::shutdown::Shutdown;
 
 /// Upper bounds in seconds of the buckets of every duration: from a cached read to an outage.
@@ -76,6 +76,10 @@ impl Process {
                 tracing::warn!(%error, "no database yet; with a broker, commands are taken in all the same");
                 tokio::spawn(migrate_later(options.clone()));
             }
+            Ok(()) if pulsar.is_some() => {
+                // Before the first line runs: what it commits is to be announced, whoever relays and whenever.
+                relay::begin(&options, settings.relay_from == RelayFrom::Beginning).await?;
+            }
             outcome => outcome?,
         }
         let ticks = LogWriter::start(PostgresLog::new(options.clone()));
@@ -117,6 +121,16 @@ impl Process {
         let pulsar = self.pulsar.clone();
         self.parts.spawn(async move {
             ticker::run(options, log, pulsar, ticks, shutdown).await;
+            Ok(())
+        });
+    }
+
+    /// Publishes what was counted as events, where there is a broker.
+    pub fn run_relay(&mut self) {
+        let Some(pulsar) = self.pulsar.clone() else { return };
+        let (options, shutdown) = (self.options.clone(), self.shutdown.watch());
+        self.parts.spawn(async move {
+            pipeline::relay::run(options, pulsar, shutdown).await;
             Ok(())
         });
     }

@@ -10,6 +10,7 @@ pub mod flows;
 pub mod log;
 pub mod memory;
 pub mod pulsar;
+pub mod relay;
 pub mod run;
 pub mod source;
 pub mod supervisor;

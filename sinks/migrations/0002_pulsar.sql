@@ -16,14 +16,24 @@ ALTER TABLE rejects ADD COLUMN encoding text;
 -- The amount came as a float that could not say its minor unit.
 ALTER TABLE conversions ADD COLUMN inexact boolean NOT NULL DEFAULT false;
 
--- How far the raw rows of each line have been published as events, in the order of their positions. `day`: that of the
--- last row's commit; the relay never looks at earlier ones again.
-CREATE TABLE relay_positions (
-    line        integer     NOT NULL,
-    topic       text        NOT NULL,   -- what they are relayed as
-    ledger      bigint      NOT NULL DEFAULT -1,
-    entry       bigint      NOT NULL DEFAULT -1,
-    index       integer     NOT NULL DEFAULT -1,
-    updated_at  timestamptz NOT NULL DEFAULT now(),
-    PRIMARY KEY (line, topic)
+-- When this database first met a broker: what was counted before is history and is not announced, see docs/DECISIONS.md.
+-- Lines without a row below are younger than that, and are relayed from their first row. One row.
+CREATE TABLE relay_start (
+    one         boolean     PRIMARY KEY DEFAULT true CHECK (one),
+    started_at  timestamptz NOT NULL DEFAULT now(),
+    first_day   date        NOT NULL    -- no row to be relayed lies in an earlier day
 );
+
+-- How far the raw rows of each line have been published as events, in the order of their positions.
+CREATE TABLE relay_positions (
+    line        integer     PRIMARY KEY,
+    ledger      bigint      NOT NULL,
+    entry       bigint      NOT NULL,
+    index       integer     NOT NULL,
+    day         date        NOT NULL,   -- no row behind the position lies in an earlier day
+    events      bigint      NOT NULL,   -- lines.accepted at the position: the difference is what waits
+    updated_at  timestamptz NOT NULL DEFAULT now()
+);
+
+-- One event may go to several topics, under one id.
+ALTER TABLE outbox DROP CONSTRAINT outbox_event_id_key, ADD UNIQUE (topic, event_id);

@@ -1,13 +1,18 @@
 //! `campaigns`: campaigns as their creators described them, each announced once in the outbox.
 
 use chrono::{DateTime, Utc};
-use schemas::{Campaign, Envelope, avro};
+use schemas::avro::{self, AlpesEvent, AvroError, EventName};
+use schemas::{Campaign, Envelope};
 
 use crate::epoch::Writer;
+use crate::outbox::OutboxEvent;
+use crate::pulsar::EVENTS;
+use crate::relay::event_id;
 use crate::{SinkError, TENANT, outbox};
 
-/// The topic on which new campaigns are announced.
-pub const CAMPAIGN_CREATED_TOPIC: &str = "eventos-campana";
+/// The topics on which new campaigns are announced to the users' systems: the one that their document names, and the
+/// one that their running code really publishes to.
+pub const CAMPAIGN_CREATED_TOPICS: [&str; 2] = ["eventos-campana", "campana-creada"];
 
 const INSERT: &str = "
 INSERT INTO campaigns (campaign, tenant, id, name, product, brand, budget, currency, influencers, conversions, created_at)
@@ -30,8 +35,31 @@ pub(crate) async fn insert(writer: &mut Writer<'_>, created: &[Envelope<Campaign
             .bind(DateTime::<Utc>::from(campaign.created_at))
             .execute(&mut *writer.connection)
             .await?;
-        let payload = avro::campaign_created(&campaign.id).map_err(|error| SinkError::Encoding(error.to_string()))?;
-        outbox::insert(writer, CAMPAIGN_CREATED_TOPIC, &campaign.id, &payload).await?;
+        announce(writer, campaign).await?;
     }
     Ok(())
+}
+
+async fn announce(writer: &mut Writer<'_>, campaign: &Campaign) -> Result<(), SinkError> {
+    let encoding = |error: AvroError| SinkError::Encoding(error.to_string());
+    let (key, event_id) = (&*campaign.id, event_id(EventName::CampaignCreated, &campaign.id));
+    let users = avro::campaign_created(key).map_err(encoding)?;
+    for topic in CAMPAIGN_CREATED_TOPICS {
+        outbox::insert(writer, OutboxEvent { topic, key, event_id, payload: &users }).await?;
+    }
+    let created_at = campaign.created_at.to_string();
+    let ours = AlpesEvent {
+        event: EventName::CampaignCreated,
+        id: event_id,
+        command_id: key,
+        campaign: key,
+        influencer: None,
+        user: None,
+        event_type: None,
+        conversion_type: None,
+        amount: None,
+        timestamp: Some(&created_at),
+    };
+    let ours = avro::registered(&ours).map_err(encoding)?;
+    outbox::insert(writer, OutboxEvent { topic: EVENTS, key, event_id, payload: &ours }).await
 }

@@ -2,7 +2,8 @@
 //!
 //! Reading order: [`epoch`] (one transaction of one line), then the tables it writes, one file each, in lock order:
 //! [`claims`], [`impressions`], [`conversions`], [`windows`], [`totals`], [`rollups`], [`late`], [`rejects`],
-//! [`campaigns`], [`outbox`]. [`closer`] closes windows, [`log`] is where commands come from.
+//! [`campaigns`], [`outbox`]. [`closer`] closes windows, [`log`] is where commands come from, [`relay`] announces what was
+//! counted.
 
 pub mod campaigns;
 pub mod claims;
@@ -23,6 +24,7 @@ pub mod outbox;
 pub mod pulsar;
 mod raw_days;
 pub mod rejects;
+pub mod relay;
 pub mod rollups;
 pub mod session;
 mod suspects;

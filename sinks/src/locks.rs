@@ -12,6 +12,8 @@ pub const CLOSER: i64 = 3;
 pub const MIGRATIONS: i64 = 4;
 /// First half of the two-part key of a line (the second is its number).
 pub const LINE: i32 = 5;
+/// Being the relay.
+pub const RELAY: i64 = 6;
 
 /// Takes a lock until the end of the transaction.
 pub async fn exclusive(connection: &mut PgConnection, lock: i64) -> Result<(), sqlx::Error> {

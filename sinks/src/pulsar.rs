@@ -13,6 +13,10 @@ pub use admin::Admin;
 pub const COMMANDS: &str = "alpes-comandos";
 /// The topic of Alpes' own events.
 pub const EVENTS: &str = "alpes-eventos";
+/// The topic of the users' event of an impression or click.
+pub const IMPRESSION_REGISTERED: &str = "evento-impresion-registrada";
+/// The topic of the users' event of a conversion.
+pub const CONVERSION_REGISTERED: &str = "evento-conversion-registrada";
 /// The topics of the users' tracking commands.
 pub const TRACKING_TOPICS: [&str; 2] = ["comando-registrar-impresion", "comando-registrar-conversion"];
 /// The subscription of all lines. A reset of its cursor makes Alpes read again what is above its own positions.
@@ -43,7 +47,7 @@ pub struct PulsarSettings {
     pub token: Option<Token>,
     /// The certificates that sign the cluster's, where they are not the usual ones.
     pub certificates: Option<PathBuf>,
-    /// Partitions that [`COMMANDS`] is made with, where it is not there yet.
+    /// Partitions that [`COMMANDS`] and [`EVENTS`] are made with, where they are not there yet.
     pub partitions: u32,
     /// Topics of campaign commands.
     pub campaign_topics: Vec<String>,
@@ -89,6 +93,9 @@ pub enum BrokerError {
         /// What was missing.
         what: &'static str,
     },
+    /// A receipt for something that is not there.
+    #[error("pulsar: the broker has not stored the message")]
+    Unstored,
     /// A consumer that ended, or went deaf.
     #[error("pulsar: {0}")]
     Consumer(String),
@@ -163,6 +170,16 @@ impl Broker {
     /// Makes [`COMMANDS`], where it is not there.
     pub async fn make_commands(&self) -> Result<(), BrokerError> {
         self.admin.create_partitioned(COMMANDS, self.settings.partitions).await
+    }
+
+    /// As [`partitions`](Self::partitions), for a topic of events, which is made where it is not there: ours with partitions.
+    pub async fn event_partitions(&self, topic: &str) -> Result<Vec<String>, BrokerError> {
+        if topic == EVENTS {
+            self.admin.create_partitioned(EVENTS, self.settings.partitions).await?;
+        } else if self.client.lookup_partitioned_topic_number(self.topic(topic)).await? == 0 {
+            self.admin.create(topic).await?;
+        }
+        self.partitions(topic).await
     }
 
     /// How many partitions [`COMMANDS`] has.

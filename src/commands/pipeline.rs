@@ -3,7 +3,7 @@
 use sinks::Flow;
 
 use super::CommandError;
-use crate::config::Settings;
+use crate::config::{Relay, Settings};
 use crate::listen;
 use crate::process::Process;
 use crate::shutdown::Shutdown;
@@ -42,5 +42,8 @@ pub async fn run(args: Args, settings: Settings) -> Result<(), CommandError> {
     let mut process = Process::start(&settings, shutdown).await?;
     process.serve(listener, api::status_router(process.state()));
     process.run_dataflows(&settings, args.flow.map(Flow::from));
+    if settings.relay == Relay::On {
+        process.run_relay();
+    }
     process.run().await
 }

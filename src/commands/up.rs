@@ -1,7 +1,7 @@
 //! `alpes up`: every role in one process.
 
 use super::CommandError;
-use crate::config::Settings;
+use crate::config::{Relay, Settings};
 use crate::process::Process;
 use crate::shutdown::Shutdown;
 use crate::{console, listen};
@@ -20,6 +20,9 @@ pub async fn run(_args: Args, settings: Settings) -> Result<(), CommandError> {
     process.serve(http, api::commands_router(process.state()));
     process.serve(queries, api::queries_router(process.state()));
     process.run_dataflows(&settings, None);
+    if settings.relay == Relay::On {
+        process.run_relay();
+    }
     console::line(screen);
     process.run().await
 }

@@ -22,6 +22,24 @@ pub enum LogFormat {
     Json,
 }
 
+/// Whether a process relays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Relay {
+    /// It does, beside its other work.
+    On,
+    /// Another process does.
+    Off,
+}
+
+/// Where the relay of a database begins that has counted before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum RelayFrom {
+    /// Behind what was counted.
+    Now,
+    /// At its first row.
+    Beginning,
+}
+
 /// What becomes of IP addresses and user agents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Privacy {

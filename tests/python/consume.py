@@ -16,6 +16,7 @@ def arguments():
     parser.add_argument("topic")
     parser.add_argument("subscription")
     parser.add_argument("count", type=int, help="exit 1 if fewer come")
+    parser.add_argument("--idle", type=float, metavar="SECONDS", help="end well when nothing comes for so long")
     parser.add_argument("--timeout", type=float, default=30, metavar="SECONDS", help="for all of them [default: 30]")
     parser.add_argument("--record", choices=TOPICS, help="the topic whose record it is [default: this topic's]")
     return parser.parse_args()
@@ -56,15 +57,16 @@ def main():
     end = time.monotonic() + args.timeout
     received = 0
     while received < args.count:
+        wait = min(end - time.monotonic(), args.idle or args.timeout)
         try:
-            message = consumer.receive(timeout_millis=max(1, int((end - time.monotonic()) * 1000)))
+            message = consumer.receive(timeout_millis=max(1, int(wait * 1000)))
         except pulsar.Timeout:
             break
-        print(json.dumps(shown(message, record), ensure_ascii=False), flush=True)
+        print(json.dumps(shown(message, record), ensure_ascii=False, default=str), flush=True)
         consumer.acknowledge(message)
         received += 1
     client.close()
-    if received < args.count:
+    if received < args.count and not args.idle:
         sys.exit(f"consume: {received} of {args.count} messages came within {args.timeout:g} s")
 
 

@@ -1,6 +1,8 @@
-"""The records of the users' topics, as their Python classes register them: every field nullable, in this order."""
+"""The records of the users' topics (and of Alpes' own events), as their Python classes register them: every field nullable, in this order."""
 
+import json
 from io import BytesIO
+from pathlib import Path
 
 from fastavro import parse_schema, schemaless_reader
 from pulsar.schema import Array, Float, Long, Record, String
@@ -64,6 +66,16 @@ def under_another_name(name, record):
 EventoImpresionRegistrada = under_another_name("EventoImpresionRegistrada", ComandoRegistrarImpresion)
 EventoConversionRegistrada = under_another_name("EventoConversionRegistrada", ComandoRegistrarConversion)
 
+class OwnRecord:
+    """A record of Alpes' own, as its schema file says; only to be read."""
+
+    def __init__(self, topic):
+        self.file = Path(__file__).parents[2] / "schemas" / "avro" / f"{topic}.avsc"
+
+    def schema(self):
+        return json.loads(self.file.read_text())
+
+
 TOPICS = {
     "comando-registrar-impresion": ComandoRegistrarImpresion,
     "comando-registrar-conversion": ComandoRegistrarConversion,
@@ -73,6 +85,7 @@ TOPICS = {
     "evento-conversion-registrada": EventoConversionRegistrada,
     "eventos-campana": EventoCampañaCreada,
     "campana-creada": EventoCampañaCreada,
+    "alpes-eventos": OwnRecord("alpes-eventos"),
 }
 
 
