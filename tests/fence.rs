@@ -23,6 +23,8 @@ use sqlx::postgres::PgConnectOptions;
 const SPEC: LineSpec<'_> = LineSpec { flow: Flow::Tracking, source: "log-0", live: true, exclusive: false };
 /// Long enough for a statement that does not have to wait.
 const MOMENT: Duration = Duration::from_millis(300);
+/// Longer than ending a session takes on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(20);
 const MESSAGES: i64 = 20;
 const BATCH: usize = 5;
 
@@ -82,6 +84,20 @@ async fn a_zombie_that_still_commits_is_waited_for() {
     assert!(tokio::time::timeout(MOMENT, &mut heir).await.is_err(), "the line was taken in the middle of an epoch");
     epoch.commit(Tally { accepted: 0, duplicates: 0, rejected: 0 }, None).await.unwrap();
     assert_eq!(heir.await.position(), span.through);
+}
+
+#[tokio::test]
+async fn a_zombie_that_hangs_in_an_epoch_is_not_waited_for() {
+    let options = support::database().await;
+    let span = Span { after: Position::START, through: Position::offset(MESSAGES - 1), messages: 0 };
+    let epoch = PostgresSink::new(take(&options).await).begin(span, EpochNames::default()).await.unwrap();
+    Line::evict(&options, SPEC).await.unwrap();
+    let heir = tokio::time::timeout(PATIENCE, take(&options)).await.expect("the zombie kept the line");
+    assert_eq!(heir.position(), Position::START);
+    let refused = epoch.commit(Tally { accepted: 0, duplicates: 0, rejected: 0 }, None).await;
+    assert!(refused.is_err(), "the zombie committed");
+    run_line(heir).await.unwrap();
+    assert_eq!(counted(&options).await, (MESSAGES, MESSAGES, MESSAGES));
 }
 
 #[tokio::test]

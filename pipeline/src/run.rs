@@ -58,6 +58,7 @@ pub async fn topic_line(
     let shutdown = context.shutdown.clone();
     let mut inbox = Inbox::subscribe(broker, partition, shutdown).await.map_err(SourceError::from)?;
     while let Some(first) = inbox.first(&ownership).await? {
+        Line::evict(&context.options, spec).await?;
         let line = Line::take(&context.options, spec).await?;
         tracing::info!(flow = flow.name(), source = %name, position = %line.position(), "line taken");
         ownership = line.ownership(&context.options);

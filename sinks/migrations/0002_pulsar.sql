@@ -6,6 +6,9 @@
 -- Who took the line last, for people: host and process.
 ALTER TABLE lines ADD COLUMN owner text;
 ALTER TABLE lines ADD COLUMN taken_at timestamptz;
+-- The session of that process, so that whoever takes the line next can end it.
+ALTER TABLE lines ADD COLUMN session_pid integer;
+ALTER TABLE lines ADD COLUMN session_start timestamptz;
 -- A loss that somebody has accepted: the line goes on behind the gap up to this position.
 ALTER TABLE lines ADD COLUMN gap_accepted text;
 

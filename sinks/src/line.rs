@@ -12,8 +12,16 @@ use crate::{Epoch, Flow, SinkError, days, locks, names::Names, session};
 
 /// Counts the epoch number up: whoever had the line before changes no row any more.
 const TAKE: &str = "
-UPDATE lines SET epoch = epoch + 1, owner = $2, taken_at = clock_timestamp() WHERE line = $1
-RETURNING epoch, ledger, entry, index, gap_accepted";
+UPDATE lines SET epoch = epoch + 1, owner = $2, taken_at = clock_timestamp(), session_pid = pg_backend_pid(),
+    session_start = (SELECT backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid())
+WHERE line = $1 RETURNING epoch, ledger, entry, index, gap_accepted";
+
+/// Ends the session of whoever had the line: a worker that hangs in the middle of an epoch would keep its locks, and the
+/// line with them, until it wakes up. What it had not committed is done again by the next one.
+const END_SESSION: &str = "
+SELECT pg_terminate_backend(a.pid) FROM lines l
+JOIN pg_stat_activity a ON a.pid = l.session_pid AND a.backend_start = l.session_start
+WHERE l.line = $1 AND a.pid <> pg_backend_pid()";
 
 /// No line has this epoch number: they begin at 0.
 const NOBODYS: i64 = -1;
@@ -78,6 +86,14 @@ impl Line {
             claimed: Suspects::new(),
             opened: Suspects::new(),
         })
+    }
+
+    /// Ends the session of whoever has the line, for the one to whom a broker has given it now.
+    pub async fn evict(options: &PgConnectOptions, spec: LineSpec<'_>) -> Result<(), SinkError> {
+        let mut connection = session::connect(options, "evict").await?;
+        let line = line_number(&mut connection, spec).await?;
+        sqlx::query(END_SESSION).bind(line).execute(&mut connection).await?;
+        Ok(connection.close().await?)
     }
 
     /// Makes its row, so that the closer waits for it, without taking it: it is nobody's by this.

@@ -18,7 +18,12 @@ pub(crate) fn worker(home: &Home) -> Running {
 
 /// Sends the sample to the API.
 pub(crate) fn load(home: &Home) -> Running {
-    home.start(&format!("load {} --url http://{} --rate {RATE}", sample::packed(), home.http()))
+    load_at(home, RATE)
+}
+
+/// The same, so many lines a second.
+pub(crate) fn load_at(home: &Home, rate: u32) -> Running {
+    home.start(&format!("load {} --url http://{} --rate {rate}", sample::packed(), home.http()))
 }
 
 /// The windows are those that an independent program computed, and everything else agrees with what is stored.

@@ -5,11 +5,13 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use super::alpes::{Home, Running, signal, wait_until};
-use super::storm::{assert_sample_counted, load, worker};
+use super::storm::{assert_sample_counted, load_at, worker};
 use super::{lines, topics};
 
 /// How long a partition may be nobody's after its worker was killed.
 const TAKE_OVER_MAX: Duration = Duration::from_secs(10);
+/// Lines per second: partitions change hands as long as something comes, here for more than half a minute.
+const RATE: u32 = 3_000;
 
 /// Owner and epoch number of the lines over Alpes' own tracking partitions that somebody has taken.
 fn owners(home: &Home) -> Vec<(String, String, i64)> {
@@ -30,7 +32,7 @@ fn a_killed_workers_partitions_are_taken_over_in_seconds() {
     let home = Home::with(topics().environment());
     let _api = home.serve("api");
     let mut first = worker(&home);
-    let load = load(&home);
+    let load = load_at(&home, RATE);
     wait_until("the first worker has all partitions", || owned(&home, &first) == 4);
     let second = worker(&home);
     wait_until("the second worker shares them", || owned(&home, &second) > 0);
@@ -49,12 +51,14 @@ fn a_frozen_worker_that_wakes_up_changes_nothing() {
     let home = Home::with(topics().environment());
     let _api = home.serve("api");
     let first = worker(&home);
-    let load = load(&home);
+    let load = load_at(&home, RATE);
     wait_until("the first worker has all partitions", || owned(&home, &first) == 4);
     let second = worker(&home);
     wait_until("the second worker shares them", || owned(&home, &second) > 0);
     signal("STOP", first.id());
+    let frozen = Instant::now();
     wait_until("the second worker has all partitions", || owned(&home, &second) == 4);
+    println!("taken over within {:?}", frozen.elapsed());
     signal("CONT", first.id());
     load.finish();
     assert_sample_counted(&home);
