@@ -157,11 +157,17 @@ impl Ownership {
     }
 }
 
+/// Its number; made if it is new. Looked for first: an insert would wait for an epoch of the line that is under way.
 async fn line_number(connection: &mut PgConnection, spec: LineSpec<'_>) -> Result<i32, sqlx::Error> {
+    let (flow, source) = (spec.flow.name(), spec.source);
+    let select =
+        || sqlx::query_scalar("SELECT line FROM lines WHERE flow = $1 AND source = $2").bind(flow).bind(source);
+    if let Some(line) = select().fetch_optional(&mut *connection).await? {
+        return Ok(line);
+    }
     let insert = "INSERT INTO lines (flow, source, live) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
-    sqlx::query(insert).bind(spec.flow.name()).bind(spec.source).bind(spec.live).execute(&mut *connection).await?;
-    let select = "SELECT line FROM lines WHERE flow = $1 AND source = $2";
-    sqlx::query_scalar(select).bind(spec.flow.name()).bind(spec.source).fetch_one(connection).await
+    sqlx::query(insert).bind(flow).bind(source).bind(spec.live).execute(&mut *connection).await?;
+    select().fetch_one(connection).await
 }
 
 /// Where epochs begin. One epoch at a time: it owns the line until it has committed or is dropped.
