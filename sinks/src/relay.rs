@@ -129,15 +129,17 @@ impl Relay {
         Ok(batch)
     }
 
-    /// Adds the next rows of a line, as far as there is room.
+    /// Adds the next rows of a line, as far as there is room; one row in any case, where nothing else tells its lag.
     async fn read_line(&mut self, line: &StoredLine, left: &mut Limits, batch: &mut Batch) -> Result<(), SinkError> {
         let state = self.lines.entry(line.line).or_insert_with(|| line.stored());
-        if left.rows == 0 || left.bytes == 0 {
+        let full = left.rows == 0 || left.bytes == 0;
+        if full && (state.oldest.is_some() || !state.waits_for(line)) {
             batch.backlog.push(state.backlog(line, false));
             return Ok(());
         }
-        let read = rows::read(&mut self.connection, state, line, *left).await?;
-        left.rows -= read.rows.len();
+        let limits = Limits { rows: left.rows.max(1), bytes: left.bytes.max(1) };
+        let read = rows::read(&mut self.connection, state, line, limits).await?;
+        left.rows = left.rows.saturating_sub(read.rows.len());
         left.bytes = left.bytes.saturating_sub(read.bytes);
         state.oldest = read.rows.first().map(|row| row.published_at);
         batch.backlog.push(state.backlog(line, read.rows.is_empty()));
