@@ -129,7 +129,7 @@ impl Inbox {
             acknowledged: position,
             gather: GATHER,
             undecodable: 0,
-            schemas: Schemas::of(&self.broker.topic(&self.from.partition), &self.from.topic),
+            schemas: Schemas::of(&self.from.topic),
             waiting: Some(first),
             broker: self.broker.clone(),
             from: self.from.clone(),
@@ -323,7 +323,7 @@ impl PulsarSource {
         }
         filling.whole = whole;
         self.position = at;
-        let encoding = self.schemas.encoding(&mut self.consumer, message.metadata()).await?;
+        let encoding = self.schemas.encoding(&self.broker.admin, message.metadata()).await?;
         filling.push(raw(message, at, encoding));
         Ok(())
     }

@@ -1,11 +1,10 @@
 //! What a message is written in: found by the schema version that its producer attached.
 
-use pulsar::TokioExecutor;
-use pulsar::message::proto::{MessageMetadata, schema};
-use pulsar::{Consumer, message::proto};
+use pulsar::message::proto::MessageMetadata;
 use schemas::avro::WriterSchema;
 use schemas::message::Encoding;
 use sinks::pulsar::BrokerError;
+use sinks::pulsar::admin::{Admin, Schema};
 use std::collections::HashMap;
 
 /// Schema versions of one topic that are kept: each was registered by somebody, which is rare.
@@ -15,23 +14,22 @@ const VERSIONS_MAX: usize = 1_000;
 #[derive(Debug)]
 pub(super) struct Schemas {
     topic: String,
-    name: String,
     unversioned: Encoding,
     versions: HashMap<Vec<u8>, Encoding>,
 }
 
 impl Schemas {
-    /// Of the topic with this full name; its pinned schema goes by `name`.
-    pub(super) fn of(topic: &str, name: &str) -> Self {
-        let pinned = WriterSchema::pinned(name).map(Encoding::Avro);
+    /// Of the topic with this bare name.
+    pub(super) fn of(topic: &str) -> Self {
+        let pinned = WriterSchema::pinned(topic).map(Encoding::Avro);
         let unversioned = pinned.unwrap_or_else(|| unsupported("el tema no tiene un esquema conocido"));
-        Self { topic: topic.to_owned(), name: name.to_owned(), unversioned, versions: HashMap::new() }
+        Self { topic: topic.to_owned(), unversioned, versions: HashMap::new() }
     }
 
     /// How to read a message. Fails only when the broker cannot be asked.
     pub(super) async fn encoding(
         &mut self,
-        consumer: &mut Consumer<Vec<u8>, TokioExecutor>,
+        admin: &Admin,
         metadata: &MessageMetadata,
     ) -> Result<Encoding, BrokerError> {
         if let Some(why) = unreadable(metadata) {
@@ -41,23 +39,24 @@ impl Schemas {
         if let Some(known) = self.versions.get(version) {
             return Ok(known.clone());
         }
-        let registered = consumer.get_schema(&self.topic, Some(version.clone())).await?;
-        let encoding = self.judge(registered);
+        let encoding = match <[u8; 8]>::try_from(&version[..]) {
+            Ok(number) => self.judge(admin.schema(&self.topic, u64::from_be_bytes(number)).await?),
+            Err(_) => unsupported("la versión de su esquema no es un número"),
+        };
         if self.versions.len() < VERSIONS_MAX {
             self.versions.insert(version.clone(), encoding.clone());
         }
         Ok(encoding)
     }
 
-    fn judge(&self, registered: Option<proto::Schema>) -> Encoding {
-        let Some(registered) = registered else { return unsupported("el broker no conoce la versión de su esquema") };
-        if registered.r#type != schema::Type::Avro as i32 {
+    fn judge(&self, registered: Option<Schema>) -> Encoding {
+        let Some(Schema { kind, text }) = registered else {
+            return unsupported("el broker no conoce la versión de su esquema");
+        };
+        if kind != "AVRO" {
             return unsupported("su esquema no es Avro");
         }
-        let Ok(text) = std::str::from_utf8(&registered.schema_data) else {
-            return unsupported("su esquema no es texto");
-        };
-        match WriterSchema::evolved(&self.name, text) {
+        match WriterSchema::evolved(&self.topic, &text) {
             Ok(schema) => Encoding::Avro(schema),
             Err(error) => unsupported(&format!("su esquema no encaja con el del tema: {error}")),
         }

@@ -22,6 +22,15 @@ pub struct Admin {
     token: Option<String>,
 }
 
+/// A schema as it was registered.
+#[derive(Debug, Clone)]
+pub struct Schema {
+    /// `AVRO`, or something else.
+    pub kind: String,
+    /// Its text.
+    pub text: String,
+}
+
 /// What a topic holds.
 #[derive(Debug, Clone)]
 pub struct Extent {
@@ -88,6 +97,16 @@ impl Admin {
         let stats = self.ask(Method::GET, &path, None, &[]).await?;
         let made = stats["topicCreationTimeStamp"].as_i64().filter(|made| *made > 0);
         made.ok_or(BrokerError::Incomplete { path, what: "topicCreationTimeStamp" })
+    }
+
+    /// The schema that is registered on a topic under `version`, as messages name it; none where there is no such one.
+    ///
+    /// The client could ask for it, too, but through the consumer, which answers nothing as long as its queue is full.
+    pub async fn schema(&self, topic: &str, version: u64) -> Result<Option<Schema>, BrokerError> {
+        let path = format!("/admin/v2/schemas/{}/{}/schema/{version}", self.namespace, escaped(topic));
+        let answer = self.ask(Method::GET, &path, None, &[StatusCode::NOT_FOUND]).await?;
+        let text = |key: &str| answer[key].as_str().map(str::to_owned);
+        Ok(text("type").zip(text("data")).map(|(kind, text)| Schema { kind, text }))
     }
 
     /// Messages that `subscription` has not acknowledged.
