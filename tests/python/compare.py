@@ -1,4 +1,4 @@
-"""Compares what two systems hold, by id: `compare.py OLD.ndjson NEW.ndjson`. Exit 1 where the new one lacks something.
+"""Compares what two systems hold, by id: `compare.py OLD.ndjson NEW.ndjson`. Exit 1 where the new one is wrong.
 
 OLD: commands (history.py, or SQL). NEW: `alpes export impresiones --json`, then `conversiones`, into one file. Only what
 may not differ is compared: campaign, influencer, user, kind, amount, currency and instant.
@@ -55,8 +55,9 @@ def main():
         (name, str(old[key][name]), str(new[key][name])) for name in old[key] if old[key][name] != new[key][name]
     ))
     show("more than once in the old one", [key for key, n in old_times.items() if n > 1])
-    show("more than once in the new one", [key for key, n in new_times.items() if n > 1])
-    sys.exit(bool(lacking or differing))
+    doubled = [key for key, n in new_times.items() if n > 1]
+    show("more than once in the new one", doubled)
+    sys.exit(bool(lacking or differing or doubled))
 
 
 if __name__ == "__main__":
