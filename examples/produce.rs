@@ -13,6 +13,7 @@ use bytes::Bytes;
 use schemas::message::Encoding;
 use schemas::wire::{self, Context, Privacy};
 use schemas::{Command, Position, Timestamp};
+use sinks::log::LANES;
 use sinks::pulsar::PulsarSettings;
 use sinks::{LogEntry, LogWriter, PartitionKey, PulsarLog};
 
@@ -23,7 +24,7 @@ const CHUNK: usize = 1_000;
 async fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [file, url, admin] = &arguments[..] else { panic!("FILE PULSAR_URL PULSAR_ADMIN") };
-    let log = LogWriter::start(PulsarLog::new(PulsarSettings {
+    let settings = PulsarSettings {
         url: url.clone(),
         admin: admin.clone(),
         namespace: "public/default".into(),
@@ -31,7 +32,8 @@ async fn main() {
         certificates: None,
         partitions: 5,
         campaign_topics: Vec::new(),
-    }));
+    };
+    let log = LogWriter::start_lanes((0..LANES).map(|_| PulsarLog::new(settings.clone())));
     let lines = BufReader::new(File::open(file).unwrap()).lines().map(Result::unwrap);
     let (begun, mut sent, mut chunk, mut sending) = (Instant::now(), 0, Vec::new(), Vec::new());
     for line in lines {

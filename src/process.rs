@@ -9,6 +9,7 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use pipeline::run::LineContext;
 use pipeline::ticker::{self, TickerSettings};
 use pipeline::{log, supervisor};
+use sinks::log::LANES;
 use sinks::pulsar::PulsarSettings;
 use sinks::{Flow, LogWriter, PostgresLog, PulsarLog, SinkError, relay};
 use sqlx::postgres::PgConnectOptions;
@@ -37,6 +38,10 @@ async fn keep_up(metrics: PrometheusHandle) {
         tokio::time::sleep(METRICS_UPKEEP).await;
         metrics.run_upkeep();
     }
+}
+
+fn in_broker(settings: PulsarSettings) -> LogWriter {
+    LogWriter::start_lanes((0..LANES).map(|_| PulsarLog::new(settings.clone())))
 }
 
 /// Brings the schema up to date once there is a database.
@@ -83,7 +88,7 @@ impl Process {
             outcome => outcome?,
         }
         let ticks = LogWriter::start(PostgresLog::new(options.clone()));
-        let log = pulsar.clone().map_or_else(|| ticks.clone(), |pulsar| LogWriter::start(PulsarLog::new(pulsar)));
+        let log = pulsar.clone().map_or_else(|| ticks.clone(), in_broker);
         let state = ApiState::new(log, api::read_pool(&options), metrics);
         Ok(Self { cluster, options, ticks, pulsar, state, shutdown, parts: JoinSet::new() })
     }

@@ -11,12 +11,12 @@ use bytes::Bytes;
 use metrics::{counter, histogram};
 use schemas::message::Encoding;
 use schemas::{Kind, Position, Timestamp};
-use std::{future::Future, hash::Hasher, time::Instant};
-use tokio::sync::{mpsc, oneshot};
+use std::{future::Future, hash::Hasher, sync::Arc, time::Instant};
+use tokio::sync::{Mutex, mpsc, oneshot};
 use uuid::Uuid;
 
 pub use postgres::PostgresLog;
-pub use pulsar::PulsarLog;
+pub use pulsar::{LANES, PulsarLog};
 pub use retention::drop_read_segments;
 
 /// Requests that may wait for the log; one more is answered 503. At 25,000 requests a second this is 0.3 s of waiting.
@@ -198,8 +198,17 @@ pub struct LogWriter {
 impl LogWriter {
     /// Starts the appending task. It ends when the last writer is dropped and the queue is empty.
     pub fn start(backend: impl LogBackend) -> Self {
+        Self::start_lanes([backend])
+    }
+
+    /// The same with several backends, each of which takes the next group as soon as its last one is durable: for a log
+    /// that takes long to answer. Commands that nobody sends at the same time keep their order all the same.
+    pub fn start_lanes(backends: impl IntoIterator<Item = impl LogBackend>) -> Self {
         let (queue, requests) = mpsc::channel(WAITING_REQUESTS_MAX);
-        tokio::spawn(append_in_groups(backend, requests));
+        let requests = Arc::new(Mutex::new(requests));
+        for backend in backends {
+            tokio::spawn(append_in_groups(backend, requests.clone()));
+        }
         Self { queue }
     }
 
@@ -220,14 +229,19 @@ impl LogWriter {
     }
 }
 
-async fn append_in_groups(mut backend: impl LogBackend, mut queue: mpsc::Receiver<AppendRequest>) {
-    while let Some(first) = queue.recv().await {
-        let group = gather(first, &mut queue);
+async fn append_in_groups(mut backend: impl LogBackend, queue: Arc<Mutex<mpsc::Receiver<AppendRequest>>>) {
+    while let Some(group) = next_group(&queue).await {
         let started = Instant::now();
         let outcomes = backend.append(&group).await;
         histogram!("alpes_log_append_seconds").record(started.elapsed());
         answer(group, outcomes);
     }
+}
+
+async fn next_group(queue: &Mutex<mpsc::Receiver<AppendRequest>>) -> Option<Vec<AppendRequest>> {
+    let mut queue = queue.lock().await;
+    let first = queue.recv().await?;
+    Some(gather(first, &mut queue))
 }
 
 /// The first request and what waits behind it, up to the bounds of one append. A keyed chunk goes alone.

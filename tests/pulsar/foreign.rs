@@ -65,6 +65,16 @@ fn what_the_users_clients_publish_is_counted() {
     home.run("verify");
 }
 
+/// More single messages than the client receives ahead: whoever asks the consumer anything then waits for ever.
+#[test]
+fn a_backlog_of_single_messages_is_read() {
+    let (topics, home) = start();
+    topics.python("produce.py", "comando-registrar-impresion", &[], &impressions("backlog", 15_000));
+    let _up = home.serve("up");
+    wait_until("the backlog is counted", || statistics(&home, "backlog")["total_impresiones"] == 15_000);
+    wait_until_counted(&home);
+}
+
 #[test]
 fn campaigns_of_both_topics_are_set_up() {
     let (topics, home) = start();
