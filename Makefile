@@ -1,10 +1,10 @@
 # What people do with this repository. `make` alone lists it.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run pulsar test drill bench lint fmt
+.PHONY: bench-pulsar help setup run pulsar test drill bench lint fmt
 
 help: ## List the targets
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
 
 setup: ## Install what a build needs from the system: a C compiler, protoc
 	@scripts/setup.sh
@@ -30,6 +30,11 @@ drill: test ## The same at full length: every kill at every step, 500 cases of e
 bench: setup ## Measure throughput and latency against bounds of the same run
 	cargo build --release --locked
 	bench/run.sh $(ARGS)
+
+bench-pulsar: ## The same from Pulsar to PostgreSQL, and the intake through the broker
+	@scripts/setup.sh test
+	cargo build --release --locked --bin alpes --example produce
+	bench/pulsar.sh $(ARGS)
 
 lint: ## What CI asks of the code: format, clippy, documentation
 	cargo fmt --all --check
