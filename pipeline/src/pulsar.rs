@@ -10,7 +10,7 @@ pub mod idle;
 mod schema;
 
 use bytes::Bytes;
-use futures::StreamExt;
+use futures::{FutureExt, StreamExt};
 use operators::{Batch, Readers};
 use pulsar::consumer::{InitialPosition, Message};
 use pulsar::error::{ConnectionError, ConsumerError};
@@ -134,6 +134,7 @@ impl Inbox {
             broker: self.broker.clone(),
             from: self.from.clone(),
             consumer: self.consumer.clone().lock_owned().await,
+            ledger: position.ledger,
             position,
             gap_accepted,
             ownership,
@@ -175,6 +176,8 @@ pub struct PulsarSource {
     waiting: Option<Received>,
     /// The last message that was handed on.
     position: Position,
+    /// The ledger of the last message that came, whether it was handed on or not.
+    ledger: i64,
     committed: watch::Sender<Position>,
     acknowledged: Position,
     gap_accepted: Option<Position>,
@@ -291,7 +294,13 @@ impl PulsarSource {
                 break;
             }
             let until = if filling.whole { deadline } else { tokio::time::Instant::now() + ENTRY_MAX };
-            match timeout_at(until, self.consumer.next()).await {
+            // What is there already needs no timer: under load that is almost every message.
+            let there = self.consumer.next().now_or_never().map(Ok);
+            let received = match there {
+                Some(received) => received,
+                None => timeout_at(until, self.consumer.next()).await,
+            };
+            match received {
                 Ok(message) => {
                     if let Some(message) = self.decoded(message)? {
                         self.take(&mut filling, message).await?;
@@ -308,8 +317,10 @@ impl PulsarSource {
     /// Takes one message in: drops what was committed before, notices what is missing.
     async fn take(&mut self, filling: &mut Filling, message: Received) -> Result<(), SourceError> {
         let at = position(&message);
-        if at.ledger != self.position.ledger {
+        // Once for each ledger: what is delivered again may be thousands of messages of ledgers that are long over.
+        if at.ledger != self.ledger {
             self.check_incarnation().await?;
+            self.ledger = at.ledger;
         }
         let index = at.index.max(0);
         let whole = message.message_id.batch_size.is_none_or(|size| index + 1 >= size);

@@ -1,10 +1,16 @@
 //! What happens to topics and databases in the life of a cluster.
 
 use std::process::Command;
+use std::time::Duration;
 
 use super::alpes::{Home, wait_until};
 use super::storm::{assert_sample_counted, load};
 use super::{http, statistics, topics, wait_until_counted};
+
+/// How often all partitions are unloaded.
+const UNLOADS: u32 = 3;
+/// Between two unloads.
+const CALM: Duration = Duration::from_secs(1);
 
 fn post_impressions(home: &Home, campaign: &str, ids: std::ops::Range<u32>) {
     for id in ids {
@@ -19,15 +25,14 @@ fn unloaded_topics_are_read_on() {
     let home = Home::with(topics.environment());
     let _up = home.serve("up");
     let mut load = load(&home);
-    let mut unloads = 0;
-    while load.is_running() {
+    for _ in 0..UNLOADS {
+        assert!(load.is_running(), "the load ended too early");
         for partition in 0..5 {
             topics.ask("PUT", &format!("alpes-comandos-partition-{partition}"), "/unload");
-            unloads += 1;
         }
-        std::thread::sleep(std::time::Duration::from_secs(2));
+        std::thread::sleep(CALM);
     }
-    println!("{unloads} unloads; {}", load.finish());
+    println!("{}", load.finish());
     assert_sample_counted(&home);
 }
 
