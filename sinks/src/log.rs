@@ -1,7 +1,7 @@
 //! The log: commands are durable in it before anybody is told that they were accepted.
 //!
-//! [`LogWriter`] is what the API holds: a bounded queue in front of one task, which appends whatever has gathered while
-//! the last append was under way (group commit). Where it appends to is a [`LogBackend`]: PostgreSQL or Pulsar.
+//! [`LogWriter`] is what the API holds: a bounded queue in front of one task (or a few), which appends whatever has
+//! gathered while the last append was under way (group commit). Where it appends to is a [`LogBackend`]: PostgreSQL or Pulsar.
 
 pub(crate) mod postgres;
 mod pulsar;
@@ -184,8 +184,8 @@ pub type Appended = Result<Vec<Receipt>, LogError>;
 
 /// A place to append to.
 pub trait LogBackend: Send + 'static {
-    /// Appends a group after all groups before it; returns what became of each request, which is appended whole or not
-    /// at all. Durable when it returns.
+    /// Appends a group after all groups that it was given before; returns what became of each request. Durable when it
+    /// returns; of a request that failed, parts may be there all the same.
     fn append(&mut self, group: &[AppendRequest]) -> impl Future<Output = Vec<Appended>> + Send;
 }
 

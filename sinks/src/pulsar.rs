@@ -3,6 +3,8 @@
 pub mod admin;
 
 use pulsar::{Authentication, ConnectionRetryOptions, OperationRetryOptions, Pulsar, TokioExecutor, message::proto};
+use schemas::Position;
+use schemas::avro::AvroError;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -93,6 +95,9 @@ pub enum BrokerError {
         /// What was missing.
         what: &'static str,
     },
+    /// What was to be sent cannot be encoded; a defect of Alpes, not of the data.
+    #[error("pulsar: {0}")]
+    Encoding(#[from] AvroError),
     /// A receipt for something that is not there.
     #[error("pulsar: the broker has not stored the message")]
     Unstored,
@@ -204,4 +209,13 @@ pub fn avro_schema(name: &str, text: &str) -> proto::Schema {
 /// The name of a partition of a partitioned topic.
 pub fn partition_name(topic: &str, partition: u32) -> String {
     format!("{topic}-partition-{partition}")
+}
+
+/// Where a message lies. A broker that took it for a duplicate of its own says -1:-1, and has not stored it.
+pub fn stored_at(receipt: &proto::CommandSendReceipt) -> Result<Position, BrokerError> {
+    let id = receipt.message_id.as_ref().ok_or(BrokerError::Unstored)?;
+    match (i64::try_from(id.ledger_id), i64::try_from(id.entry_id)) {
+        (Ok(ledger), Ok(entry)) => Ok(Position { ledger, entry, index: id.batch_index.unwrap_or(-1) }),
+        _ => Err(BrokerError::Unstored),
+    }
 }

@@ -3,16 +3,12 @@
 use futures::future::join_all;
 use metrics::counter;
 use pulsar::producer::{Message, SendFuture};
-use pulsar::proto::CommandSendReceipt;
 use pulsar::{Producer, ProducerOptions, TokioExecutor};
-use schemas::Position;
 use schemas::avro::{self, AvroError};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::{AppendRequest, Appended, Flow, LogBackend, LogEntry, LogError, PartitionKey, Receipt};
-use crate::pulsar::{Broker, BrokerError, COMMANDS, PulsarSettings, avro_schema, partition_name};
+use crate::pulsar::{Broker, BrokerError, COMMANDS, PulsarSettings, avro_schema, partition_name, stored_at};
 
 /// Groups on their way to the broker at once: a receipt takes ten times as long as a commit in PostgreSQL, and a batching
 /// producer has one entry on its way.
@@ -31,15 +27,11 @@ pub struct PulsarLog {
     partitions: Option<Partitions>,
 }
 
-struct Partitions {
-    producers: Vec<Producer<TokioExecutor>>,
-    /// Set by a send without a receipt: whatever ails a producer, a new one begins well.
-    ailing: Arc<AtomicBool>,
-}
+struct Partitions(Vec<Producer<TokioExecutor>>);
 
 impl std::fmt::Debug for Partitions {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Partitions").field("count", &self.producers.len()).finish_non_exhaustive()
+        write!(f, "Partitions({})", self.0.len())
     }
 }
 
@@ -56,20 +48,12 @@ impl PulsarLog {
         Self { settings, partitions: None }
     }
 
-    /// The producers, taken out: a failure on the way leaves none behind, and the next append starts afresh.
-    async fn partitions(&mut self) -> Result<Partitions, BrokerError> {
-        match self.partitions.take().filter(|partitions| !partitions.ailing.load(Ordering::Relaxed)) {
-            Some(partitions) => Ok(partitions),
-            None => Partitions::open(&self.settings).await,
-        }
-    }
-}
-
-impl PulsarLog {
-    /// Sends a group, and asks for its entries to go now: while they are on their way, the next group gathers.
-    async fn send_group(&mut self, group: &[AppendRequest]) -> Result<(Vec<Vec<Sent>>, Arc<AtomicBool>), LogError> {
-        let unavailable = |error: BrokerError| LogError::Unavailable(error.to_string());
-        let mut partitions = self.partitions().await.map_err(unavailable)?;
+    async fn try_append(&mut self, group: &[AppendRequest]) -> Result<Vec<Appended>, BrokerError> {
+        // Taken out: a failure on the way leaves no producer behind, and the next append starts afresh.
+        let mut partitions = match self.partitions.take() {
+            Some(partitions) => partitions,
+            None => Partitions::open(&self.settings).await?,
+        };
         let mut sent = Vec::with_capacity(group.len());
         for request in group {
             let mut commands = Vec::with_capacity(request.entries.len());
@@ -78,17 +62,18 @@ impl PulsarLog {
             }
             sent.push(commands);
         }
-        let ailing = partitions.ailing.clone();
         partitions.flush().await;
-        self.partitions = Some(partitions);
-        Ok((sent, ailing))
+        let outcomes = join_all(sent.into_iter().map(receipts)).await;
+        // Whatever ails a producer without a receipt, a new one begins well.
+        self.partitions = outcomes.iter().all(Result::is_ok).then_some(partitions);
+        Ok(outcomes)
     }
 }
 
 impl Partitions {
     /// Returns when the broker has answered for everything that was sent; what it answered, the receipts say.
     async fn flush(&mut self) {
-        join_all(self.producers.iter_mut().map(|producer| producer.send_batch())).await;
+        join_all(self.0.iter_mut().map(|producer| producer.send_batch())).await;
     }
 
     async fn open(settings: &PulsarSettings) -> Result<Self, BrokerError> {
@@ -107,14 +92,12 @@ impl Partitions {
             let topic = broker.topic(&partition_name(COMMANDS, partition));
             producers.push(broker.client.producer().with_topic(topic).with_options(options).build().await?);
         }
-        Ok(Self { producers, ailing: Arc::default() })
+        Ok(Self(producers))
     }
 
-    async fn send(&mut self, entry: &LogEntry) -> Result<Sent, LogError> {
-        let message = message(entry).map_err(|error| LogError::Unavailable(error.to_string()))?;
-        let partition = partition_of(entry.key, self.producers.len());
-        let receipt = self.producers[partition].send_non_blocking(message).await;
-        let receipt = receipt.map_err(|error| LogError::Unavailable(error.to_string()))?;
+    async fn send(&mut self, entry: &LogEntry) -> Result<Sent, BrokerError> {
+        let partition = partition_of(entry.key, self.0.len());
+        let receipt = self.0[partition].send_non_blocking(message(entry)?).await?;
         Ok(Sent { flow: entry.key.flow, partition, receipt })
     }
 }
@@ -137,36 +120,23 @@ fn message(entry: &LogEntry) -> Result<Message, AvroError> {
 
 impl LogBackend for PulsarLog {
     async fn append(&mut self, group: &[AppendRequest]) -> Vec<Appended> {
-        match self.send_group(group).await {
-            Ok((sent, ailing)) => join_all(sent.into_iter().map(|commands| receipts(commands, &ailing))).await,
-            Err(error) => vec![Err(error); group.len()],
-        }
+        let appended = self.try_append(group).await;
+        appended.unwrap_or_else(|error| vec![Err(LogError::Unavailable(error.to_string())); group.len()])
     }
 }
 
 /// All receipts of one request. Where one is missing its sender tries again, and ids make what did arrive harmless.
-async fn receipts(commands: Vec<Sent>, ailing: &AtomicBool) -> Appended {
+async fn receipts(commands: Vec<Sent>) -> Appended {
     let mut receipts = Vec::with_capacity(commands.len());
     for Sent { flow, partition, receipt } in commands {
-        let answer = receipt.await.map_err(|error| LogError::Unavailable(error.to_string()));
-        let position = answer.and_then(|answer| position(&answer)).inspect_err(|_| {
-            ailing.store(true, Ordering::Relaxed);
+        let answer = receipt.await.map_err(BrokerError::from);
+        let position = answer.and_then(|answer| stored_at(&answer)).map_err(|error| {
             counter!("alpes_log_append_failures_total").increment(1);
+            LogError::Unavailable(error.to_string())
         })?;
         receipts.push(Receipt { flow, source: partition_name(COMMANDS, partition as u32), position });
     }
     Ok(receipts)
-}
-
-/// Where the command lies. A broker that took it for a duplicate of its own says -1:-1, and has not stored it.
-fn position(answer: &CommandSendReceipt) -> Result<Position, LogError> {
-    let unstored = || LogError::Unavailable("the broker has not stored the command".into());
-    let id = answer.message_id.as_ref().ok_or_else(unstored)?;
-    let (ledger, entry) = (i64::try_from(id.ledger_id), i64::try_from(id.entry_id));
-    match (ledger, entry) {
-        (Ok(ledger), Ok(entry)) => Ok(Position { ledger, entry, index: id.batch_index.unwrap_or(-1) }),
-        _ => Err(unstored()),
-    }
 }
 
 #[cfg(test)]

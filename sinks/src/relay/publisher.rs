@@ -14,7 +14,7 @@ use schemas::avro;
 use std::collections::{BTreeMap, HashMap};
 
 use super::Event;
-use crate::pulsar::{Broker, BrokerError, PulsarSettings, avro_schema};
+use crate::pulsar::{Broker, BrokerError, PulsarSettings, avro_schema, stored_at};
 
 /// Events in one entry of the broker.
 const ENTRY_EVENTS_MAX: usize = 1_000;
@@ -123,16 +123,10 @@ async fn publish_in_order(producer: &mut Producer<TokioExecutor>, events: Vec<Ev
         // Says nothing about success, hence the receipts.
         producer.send_batch().await?;
         for receipt in join_all(receipts).await {
-            stored(&receipt?)?;
+            stored_at(&receipt?)?;
         }
     }
     Ok(())
-}
-
-/// A broker that took the message for a duplicate of its own says -1:-1, and has not stored it.
-fn stored(receipt: &pulsar::proto::CommandSendReceipt) -> Result<(), BrokerError> {
-    let entry = receipt.message_id.as_ref().and_then(|id| i64::try_from(id.entry_id).ok());
-    entry.map(drop).ok_or(BrokerError::Unstored)
 }
 
 fn message(event: Event) -> Message {
