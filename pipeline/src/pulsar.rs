@@ -7,34 +7,33 @@
 
 mod gap;
 pub mod idle;
+mod inbox;
 mod schema;
+
+pub use inbox::{Inbox, TopicPartition};
 
 use bytes::Bytes;
 use futures::{FutureExt, StreamExt};
 use operators::{Batch, Readers};
-use pulsar::consumer::{InitialPosition, Message};
+use pulsar::consumer::Message;
 use pulsar::error::{ConnectionError, ConsumerError};
 use pulsar::message::proto::MessageIdData;
-use pulsar::{Consumer, ConsumerOptions, SubType, TokioExecutor};
+use pulsar::{Consumer, TokioExecutor};
 use schemas::message::{Encoding, Origin};
 use schemas::{Position, RawMessage, Span, Timestamp};
 use sinks::line::Ownership;
 use sinks::pulsar::{Broker, BrokerError, COMMANDS, SUBSCRIPTION};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::{Mutex, OwnedMutexGuard, watch};
+use tokio::sync::{OwnedMutexGuard, watch};
 use tokio::time::{timeout, timeout_at};
 
-use crate::source::{BATCH_BYTES_MAX, BATCH_MESSAGES_MAX, GATHER, gathering};
+use crate::source::{BATCH_BYTES_MAX, BATCH_MESSAGES_MAX, gathering};
 use crate::{Acknowledge, Source, SourceError};
+use inbox::ended;
 use schema::Schemas;
 
-/// Messages that the broker may send ahead of what is read: two full batches of other clients.
-const AHEAD_MESSAGES: u32 = 2_000;
 /// How long nothing may come until the broker is asked whether there is something: a consumer can go deaf in silence.
 const SILENCE: Duration = Duration::from_secs(5);
-/// The same for a standby, which has nothing to do until another worker goes.
-const STANDBY_SILENCE: Duration = Duration::from_secs(30);
 /// How long the rest of an entry may take: the client has it whole when it hands out its first message.
 const ENTRY_MAX: Duration = Duration::from_secs(10);
 /// How long the broker may take to say what its last message is.
@@ -44,127 +43,6 @@ const UNDECODABLE_MAX: u64 = 1_000;
 
 type Consuming = Consumer<Vec<u8>, TokioExecutor>;
 type Received = Message<Vec<u8>>;
-
-/// Which partition of which topic.
-#[derive(Debug, Clone)]
-pub struct TopicPartition {
-    /// The topic without its partition: `alpes-comandos`.
-    pub topic: String,
-    /// The partition's own name: `alpes-comandos-partition-1`; the topic's where it has none.
-    pub partition: String,
-    /// When it was made, in milliseconds.
-    pub incarnation: i64,
-}
-
-impl TopicPartition {
-    /// Its name as a source.
-    pub fn source_name(&self) -> String {
-        format!("{}@{}", self.partition, self.incarnation)
-    }
-}
-
-/// A subscription, kept for as long as it serves: leaving it makes the broker deal partitions out anew.
-pub struct Inbox {
-    broker: Broker,
-    from: TopicPartition,
-    consumer: Arc<Mutex<Consuming>>,
-    shutdown: watch::Receiver<bool>,
-}
-
-/// The first message that the broker sent: the sign that the partition was given to us.
-pub struct First(Received);
-
-impl Inbox {
-    /// Subscribes.
-    pub async fn subscribe(
-        broker: &Broker,
-        from: TopicPartition,
-        shutdown: watch::Receiver<bool>,
-    ) -> Result<Self, BrokerError> {
-        let consumer = Arc::new(Mutex::new(consumer(broker, &from).await?));
-        Ok(Self { broker: broker.clone(), from, consumer, shutdown })
-    }
-
-    /// Waits for the first message: until then another worker has the partition, or there is nothing to do. None when
-    /// it is time to stop.
-    pub async fn first(&mut self, ownership: &Ownership) -> Result<Option<First>, SourceError> {
-        let mut consumer = self.consumer.lock().await;
-        let mut stuck = None;
-        loop {
-            let received = tokio::select! {
-                received = timeout(STANDBY_SILENCE, consumer.next()) => received,
-                _ = self.shutdown.wait_for(|stop| *stop) => return Ok(None),
-            };
-            match received {
-                Ok(Some(first)) => return Ok(Some(First(first.map_err(BrokerError::from)?))),
-                Ok(None) => return Err(ended(&self.from).into()),
-                Err(_) => {
-                    let extent = self.broker.admin.extent(&self.from.partition, SUBSCRIPTION).await?;
-                    let committed = ownership.committed().await?;
-                    let waits = extent.reaches_beyond((committed.ledger, committed.entry));
-                    if waits && stuck == Some(committed) {
-                        return Err(BrokerError::Consumer(format!(
-                            "{}: nobody is sent what waits",
-                            self.from.partition
-                        ))
-                        .into());
-                    }
-                    stuck = waits.then_some(committed);
-                }
-            }
-        }
-    }
-
-    /// The source behind `position`. A gap up to `gap_accepted` is passed over.
-    pub async fn after(
-        &self,
-        First(first): First,
-        position: Position,
-        gap_accepted: Option<Position>,
-        ownership: Ownership,
-    ) -> PulsarSource {
-        PulsarSource {
-            name: self.from.source_name(),
-            committed: watch::Sender::new(position),
-            acknowledged: position,
-            gather: GATHER,
-            undecodable: 0,
-            schemas: Schemas::of(&self.from.topic),
-            waiting: Some(first),
-            broker: self.broker.clone(),
-            from: self.from.clone(),
-            consumer: self.consumer.clone().lock_owned().await,
-            ledger: position.ledger,
-            position,
-            gap_accepted,
-            ownership,
-            shutdown: self.shutdown.clone(),
-        }
-    }
-}
-
-async fn consumer(broker: &Broker, from: &TopicPartition) -> Result<Consuming, BrokerError> {
-    let options = ConsumerOptions::default()
-        .durable(true)
-        .with_initial_position(InitialPosition::Earliest)
-        .with_receiver_queue_size(AHEAD_MESSAGES);
-    let consumer = broker
-        .client
-        .consumer()
-        .with_topic(broker.topic(&from.partition))
-        .with_subscription(SUBSCRIPTION)
-        .with_subscription_type(SubType::Failover)
-        .with_consumer_name(sinks::worker())
-        .with_batch_size(AHEAD_MESSAGES)
-        .with_options(options)
-        .build()
-        .await?;
-    Ok(consumer)
-}
-
-fn ended(from: &TopicPartition) -> BrokerError {
-    BrokerError::Consumer(format!("the consumer of {} ended", from.partition))
-}
 
 /// The messages of one partition behind a position.
 pub struct PulsarSource {
@@ -240,7 +118,7 @@ impl PulsarSource {
         match message {
             Some(Ok(message)) => Ok(Some(message)),
             Some(Err(error)) if is_undecodable(&error) && self.undecodable < UNDECODABLE_MAX => {
-                tracing::warn!(source = %self.name, %error, "an entry cannot be decoded; it becomes a reject");
+                tell_undecodable(&self.name, &error);
                 self.undecodable += 1;
                 Ok(None)
             }
@@ -397,6 +275,10 @@ impl PulsarSource {
         }
         Ok(())
     }
+}
+
+fn tell_undecodable(source: &str, error: &pulsar::Error) {
+    tracing::warn!(source, %error, "an entry cannot be decoded; it becomes a reject");
 }
 
 /// The kinds of error that concern one entry only.

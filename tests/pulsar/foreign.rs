@@ -139,6 +139,28 @@ fn what_is_in_pieces_or_cannot_be_unpacked_is_told() {
     home.run("verify");
 }
 
+/// The client has no position for what it cannot unpack: at the beginning, between others, at the end.
+#[test]
+fn what_cannot_be_unpacked_becomes_a_reject_wherever_it_lies() {
+    let (topics, home) = start();
+    let send = |packing: &[&str], campaign: &str, count| {
+        topics.python("produce.py", "comando-registrar-impresion", packing, &impressions(campaign, count));
+    };
+    send(&["--compression", "snappy"], "first", 2);
+    let _up = home.serve("up");
+    wait_until("the first ones are rejects", || rejects(&home).len() == 2);
+    send(&[], "between", 5);
+    send(&["--compression", "snappy"], "second", 1);
+    send(&["--batch", "5"], "after", 5);
+    send(&["--compression", "snappy"], "last", 1);
+    wait_until("all are rejects", || rejects(&home).len() == 4);
+    wait_until_counted(&home);
+    assert!(rejects(&home).iter().all(|reject| reject["codigo"] == "no_soportado"));
+    assert_eq!(statistics(&home, "between")["total_impresiones"], 5);
+    assert_eq!(statistics(&home, "after")["total_impresiones"], 5);
+    home.run("verify");
+}
+
 #[test]
 fn commands_that_came_to_the_wrong_flow_find_their_way() {
     let (topics, home) = start();

@@ -15,6 +15,7 @@ COMPRESSIONS = {
     "lz4": pulsar.CompressionType.LZ4,
     "zlib": pulsar.CompressionType.ZLib,
     "zstd": pulsar.CompressionType.ZSTD,
+    "snappy": pulsar.CompressionType.SNAPPY,
 }
 
 
