@@ -12,7 +12,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use schemas::message::Encoding;
 use schemas::wire::{self, Context, Privacy};
-use schemas::{Command, Position, Timestamp};
+use schemas::{Position, Timestamp};
 use sinks::log::LANES;
 use sinks::pulsar::PulsarSettings;
 use sinks::{LogEntry, LogWriter, PartitionKey, PulsarLog};
@@ -61,11 +61,7 @@ fn entry(line: String) -> LogEntry {
     let published_at = Timestamp::now();
     let context = Context { source: "produce", position: Position::START, published_at, assigned_id: None };
     let command = wire::decode(None, line.as_bytes()).and_then(|record| record.validate(context, Privacy::AsSent));
-    let key = match &command {
-        Ok(Command::Track(event)) => PartitionKey::tracking(&event.campaign, event.influencer.as_deref()),
-        Ok(Command::CreateCampaign(campaign)) => PartitionKey::campaign(&campaign.id),
-        Err(_) => PartitionKey::unreadable(line.as_bytes()),
-    };
+    let key = command.map_or_else(|_| PartitionKey::unreadable(line.as_bytes()), |command| PartitionKey::of(&command));
     LogEntry {
         kind: None,
         key,

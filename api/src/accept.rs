@@ -7,7 +7,7 @@ use bytes::Bytes;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use schemas::message::Encoding;
 use schemas::wire::{Context, Privacy};
-use schemas::{Code, Command, CommandId, Faults, Kind, Position, Timestamp};
+use schemas::{Code, CommandId, Faults, Kind, Position, Timestamp};
 use serde::Serialize;
 use sinks::{Flow, LogEntry, PartitionKey, Receipt};
 use utoipa::{IntoResponses, ToSchema};
@@ -107,14 +107,7 @@ pub(crate) fn judge(
     let command = record.validate(context, Privacy::AsSent).map_err(unsound)?;
     let mut text = Uuid::encode_buffer();
     let needs_id = &**command.id() == assigned.hyphenated().encode_lower(&mut text);
-    Ok(Sound { kind, key: key_of(&command), needs_id, id: command.id().clone() })
-}
-
-fn key_of(command: &Command) -> PartitionKey {
-    match command {
-        Command::Track(event) => PartitionKey::tracking(&event.campaign, event.influencer.as_deref()),
-        Command::CreateCampaign(campaign) => PartitionKey::campaign(&campaign.id),
-    }
+    Ok(Sound { kind, key: PartitionKey::of(&command), needs_id, id: command.id().clone() })
 }
 
 /// Takes one command of `kind` in. Answers when it is durable or, where the client prefers, when it is dealt with.

@@ -1,10 +1,10 @@
-//! `Describe`: picks the campaigns out of the campaigns flow's commands.
+//! `Describe`: picks out what the campaigns flow handles.
 
-use schemas::{Campaign, Command, Envelope};
+use schemas::{CampaignCommand, Command, Envelope};
 
 use crate::{Operator, Output};
 
-/// Emits the campaign of each command that creates one.
+/// Emits what each command says about its campaign.
 #[derive(Debug, Default)]
 pub struct Describe;
 
@@ -17,12 +17,12 @@ impl Describe {
 
 impl Operator for Describe {
     type In = Envelope<Command>;
-    type Out = Envelope<Campaign>;
+    type Out = Envelope<CampaignCommand>;
 
     fn on_item(&mut self, Envelope { origin, body }: Self::In, out: &mut Output<'_, Self::Out>) {
         // Other commands never come this way: each flow decodes only its own.
-        if let Command::CreateCampaign(campaign) = body {
-            out.emit(Envelope { origin, body: campaign });
+        if let Command::Campaign(body) = body {
+            out.emit(Envelope { origin, body });
         }
     }
 }

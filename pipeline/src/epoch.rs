@@ -2,9 +2,9 @@
 
 use futures::{Stream, StreamExt, TryStreamExt};
 use operators::{Batch, Carry, Claims, Operator};
-use schemas::{Campaign, Command, Envelope, Span, TrackingChanges};
+use schemas::{CampaignCommand, Command, Envelope, Span, TrackingChanges};
 use sinks::epoch::Tally;
-use sinks::line::EpochNames;
+use sinks::line::{EpochNames, FactsAccess};
 use sinks::{PostgresSink, SinkError};
 use std::future::Future;
 
@@ -30,7 +30,7 @@ impl<T: Send> Carry<T> for Epoch<T> {
 
 impl Epoch<Envelope<Command>> {
     async fn begin(sink: PostgresSink, batch: Batch<Envelope<Command>>) -> Result<Self, SinkError> {
-        let transaction = sink.begin(batch.span, names(&batch)).await?;
+        let transaction = sink.begin(batch.span, names(&batch), access(&batch)).await?;
         Ok(Self { transaction, batch, accepted: 0 })
     }
 
@@ -53,6 +53,12 @@ impl<T: Changes> Epoch<T> {
     }
 }
 
+/// Terms are facts that other lines rely on.
+fn access(batch: &Batch<Envelope<Command>>) -> FactsAccess {
+    let defines = |item: &Envelope<Command>| matches!(item.body, Command::Campaign(CampaignCommand::Define(_)));
+    if batch.items.iter().any(defines) { FactsAccess::Change } else { FactsAccess::Read }
+}
+
 fn names(batch: &Batch<Envelope<Command>>) -> EpochNames<'_> {
     let mut names = EpochNames::default();
     for item in &batch.items {
@@ -61,7 +67,10 @@ fn names(batch: &Batch<Envelope<Command>>) -> EpochNames<'_> {
                 names.campaigns.push(&event.campaign);
                 names.influencers.extend(event.influencer.as_deref());
             }
-            Command::CreateCampaign(campaign) => names.campaigns.push(&campaign.id),
+            Command::Campaign(command) => {
+                names.campaigns.push(command.campaign());
+                names.influencers.extend(command.influencer());
+            }
         }
     }
     names
@@ -82,7 +91,7 @@ impl Changes for TrackingChanges {
     }
 }
 
-impl Changes for Envelope<Campaign> {
+impl Changes for Envelope<CampaignCommand> {
     async fn write(items: &[Self], epoch: &mut sinks::Epoch) -> Result<(), SinkError> {
         epoch.write_campaigns(items).await
     }

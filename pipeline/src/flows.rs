@@ -31,7 +31,7 @@ pub fn tracking<S: Source>(
         .commit() // writes all, commits → the span, which the source may now forget
 }
 
-/// Campaigns: claimed, described, announced.
+/// Campaigns and their commission terms: claimed, stored, announced.
 pub fn campaigns<S: Source>(
     source: S,
     sink: PostgresSink,
@@ -45,6 +45,6 @@ pub fn campaigns<S: Source>(
         .ahead()
         .within(sink)
         .claim()
-        .apply(Describe::new()) // command → campaign
+        .apply(Describe::new()) // command → what it says about its campaign
         .commit()
 }

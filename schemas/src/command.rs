@@ -1,6 +1,6 @@
 //! What a producer asks for, once it is known to be sound. Built only from [`wire`](crate::wire) records.
 
-use crate::{CampaignId, CommandId, Content, InfluencerId, Money, Timestamp};
+use crate::{CampaignId, CommandId, Content, InfluencerId, Money, Terms, Timestamp};
 
 /// The kinds of command. The numbers are stored: never reuse one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -78,8 +78,35 @@ impl Kind {
 pub enum Command {
     /// Count this.
     Track(TrackingEvent),
+    /// Change what is known of a campaign.
+    Campaign(CampaignCommand),
+}
+
+/// What the campaigns flow handles.
+#[derive(Debug, Clone)]
+pub enum CampaignCommand {
     /// Set up this campaign.
-    CreateCampaign(Campaign),
+    Create(Campaign),
+    /// Pay by these terms from when they say.
+    Define(Terms),
+}
+
+impl CampaignCommand {
+    /// The campaign that it is about.
+    pub fn campaign(&self) -> &str {
+        match self {
+            Self::Create(campaign) => &campaign.id,
+            Self::Define(terms) => &terms.campaign,
+        }
+    }
+
+    /// Whom it names.
+    pub fn influencer(&self) -> Option<&str> {
+        match self {
+            Self::Create(_) => None,
+            Self::Define(terms) => terms.influencer.as_deref(),
+        }
+    }
 }
 
 /// Somebody saw, clicked or did something thanks to a campaign.
@@ -209,7 +236,8 @@ impl Command {
     pub const fn kind(&self) -> Kind {
         match self {
             Self::Track(event) => event.kind.command(),
-            Self::CreateCampaign(_) => Kind::CreateCampaign,
+            Self::Campaign(CampaignCommand::Create(_)) => Kind::CreateCampaign,
+            Self::Campaign(CampaignCommand::Define(_)) => Kind::DefineCommissions,
         }
     }
 
@@ -217,7 +245,8 @@ impl Command {
     pub const fn id(&self) -> &CommandId {
         match self {
             Self::Track(event) => &event.id,
-            Self::CreateCampaign(campaign) => &campaign.id,
+            Self::Campaign(CampaignCommand::Create(campaign)) => &campaign.id,
+            Self::Campaign(CampaignCommand::Define(terms)) => &terms.id,
         }
     }
 
@@ -225,7 +254,8 @@ impl Command {
     pub const fn content(&self) -> Content {
         match self {
             Self::Track(event) => event.content,
-            Self::CreateCampaign(campaign) => campaign.content,
+            Self::Campaign(CampaignCommand::Create(campaign)) => campaign.content,
+            Self::Campaign(CampaignCommand::Define(terms)) => terms.content,
         }
     }
 
@@ -233,7 +263,7 @@ impl Command {
     pub const fn event_time(&self) -> Option<Timestamp> {
         match self {
             Self::Track(event) => Some(event.event_time),
-            Self::CreateCampaign(_) => None,
+            Self::Campaign(_) => None,
         }
     }
 }

@@ -3,7 +3,7 @@
 //! Nothing here knows of tokio, SQL, HTTP or Pulsar. Spanish lives in [`wire`], where the users' names are read and
 //! written; everywhere else the field's English terms are used (the README has the glossary).
 //!
-//! Reading order: [`ids`], [`time`], [`money`] → [`wire`] (what was sent) → [`command`] (what was meant) →
+//! Reading order: [`ids`], [`time`], [`money`] → [`wire`] (what was sent) → [`command`] (what was meant), [`terms`] →
 //! [`position`], [`message`] (where it travels) → [`change`], [`reject`] (what comes of it).
 
 pub mod avro;
@@ -16,13 +16,14 @@ pub mod message;
 pub mod money;
 pub mod position;
 pub mod reject;
+pub mod terms;
 pub mod time;
 pub mod wire;
 
 pub use change::{
     CampaignTotal, Claim, HeldClaim, LateEvent, TrackingChanges, WindowAmount, WindowCount, WindowKey, Windowed,
 };
-pub use command::{Campaign, Command, ConversionKind, EventKind, Kind, TrackingEvent};
+pub use command::{Campaign, CampaignCommand, Command, ConversionKind, EventKind, Kind, TrackingEvent};
 pub use content::Content;
 pub use facts::Facts;
 pub use ids::{CampaignId, ClaimKey, CommandId, InfluencerId};
@@ -30,4 +31,5 @@ pub use message::{Envelope, RawMessage};
 pub use money::{Currency, Money};
 pub use position::{Position, Span};
 pub use reject::{Code, Fault, Faults, Reject};
+pub use terms::Terms;
 pub use time::Timestamp;

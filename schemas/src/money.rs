@@ -186,7 +186,7 @@ pub fn with_decimals_of(amount: Decimal, currency: Currency) -> String {
 }
 
 /// The money grammar, stricter than any library's: `-?\d{1,12}(\.\d{1,18})?`, ASCII only.
-fn parse_decimal(text: &str) -> Result<Decimal, AmountError> {
+pub(crate) fn parse_decimal(text: &str) -> Result<Decimal, AmountError> {
     let digits = text.strip_prefix('-').unwrap_or(text);
     let (integer, decimals) = digits.split_once('.').map_or((digits, None), |(i, d)| (i, Some(d)));
     let all_digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());

@@ -8,15 +8,17 @@ mod alpes;
 mod campaign;
 mod datum;
 mod field;
+mod terms;
 mod tracking;
 
-use crate::{Code, Command, CommandId, Fault, Faults, Kind, Position, Timestamp};
+use crate::{CampaignCommand, Code, Command, CommandId, Fault, Faults, Kind, Position, Timestamp};
 use field::Text;
 use std::time::Duration;
 use uuid::Uuid;
 
 pub use campaign::CampaignRecord;
 pub use datum::{DATUM_BYTES_MAX, decode_avro};
+pub use terms::TermsRecord;
 pub use tracking::TrackingRecord;
 
 pub(crate) use alpes::ComandoAlpes;
@@ -31,6 +33,8 @@ pub enum Record {
     Tracking(Box<TrackingRecord>),
     /// A campaign.
     Campaign(Box<CampaignRecord>),
+    /// Commission terms.
+    Terms(Box<TermsRecord>),
     /// A command that is known but not done here.
     Unsupported(Kind),
 }
@@ -79,7 +83,8 @@ pub fn decode(kind: Option<Kind>, payload: &[u8]) -> Result<Record, Faults> {
             Record::Tracking(Box::new(read::<TrackingRecord>(payload)?.of(kind)))
         }
         Kind::CreateCampaign => Record::Campaign(Box::new(read(payload)?)),
-        Kind::RecordReversal | Kind::DefineCommissions | Kind::Tick => Record::Unsupported(kind),
+        Kind::DefineCommissions => Record::Terms(Box::new(read(payload)?)),
+        Kind::RecordReversal | Kind::Tick => Record::Unsupported(kind),
     })
 }
 
@@ -114,6 +119,7 @@ impl Record {
         match self {
             Self::Tracking(record) => record.kind,
             Self::Campaign(_) => Kind::CreateCampaign,
+            Self::Terms(_) => Kind::DefineCommissions,
             Self::Unsupported(kind) => *kind,
         }
     }
@@ -122,7 +128,7 @@ impl Record {
     pub fn event_time(&self) -> Option<Timestamp> {
         match self {
             Self::Tracking(record) => record.event_time(),
-            Self::Campaign(_) | Self::Unsupported(_) => None,
+            Self::Campaign(_) | Self::Terms(_) | Self::Unsupported(_) => None,
         }
     }
 
@@ -130,7 +136,10 @@ impl Record {
     pub fn validate(self, context: Context<'_>, privacy: Privacy) -> Result<Command, Faults> {
         match self {
             Self::Tracking(record) => record.validate(context, privacy).map(Command::Track),
-            Self::Campaign(record) => record.validate(context).map(Command::CreateCampaign),
+            Self::Campaign(record) => {
+                record.validate(context).map(|campaign| Command::Campaign(CampaignCommand::Create(campaign)))
+            }
+            Self::Terms(record) => record.validate(context).map(|terms| Command::Campaign(CampaignCommand::Define(terms))),
             Self::Unsupported(kind) => {
                 Err(Faults::one(Code::Unsupported, "comando", format!("{} no está disponible todavía", kind.name())))
             }

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use schemas::avro::{self, AlpesEvent, AvroError, EventName};
-use schemas::{Campaign, Envelope};
+use schemas::Campaign;
 
 use crate::epoch::Writer;
 use crate::outbox::OutboxEvent;
@@ -18,26 +18,23 @@ const INSERT: &str = "
 INSERT INTO campaigns (campaign, tenant, id, name, product, brand, budget, currency, influencers, conversions, created_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10::json, $11)";
 
-/// Stores new campaigns, each with its `EventoCampañaCreada`.
-pub(crate) async fn insert(writer: &mut Writer<'_>, created: &[Envelope<Campaign>]) -> Result<(), SinkError> {
-    for Envelope { body: campaign, .. } in created {
-        sqlx::query(INSERT)
-            .bind(writer.campaigns.number(&campaign.id)?)
-            .bind(TENANT)
-            .bind(&*campaign.id)
-            .bind(campaign.name.as_deref())
-            .bind(campaign.product.as_deref())
-            .bind(campaign.brand.as_deref())
-            .bind(campaign.budget.amount())
-            .bind(campaign.budget.currency().code())
-            .bind(campaign.influencers.iter().map(|influencer| &**influencer).collect::<Vec<_>>())
-            .bind(&*campaign.conversions)
-            .bind(DateTime::<Utc>::from(campaign.created_at))
-            .execute(&mut *writer.connection)
-            .await?;
-        announce(writer, campaign).await?;
-    }
-    Ok(())
+/// Stores a new campaign with its `EventoCampañaCreada`.
+pub(crate) async fn insert(writer: &mut Writer<'_>, campaign: &Campaign) -> Result<(), SinkError> {
+    sqlx::query(INSERT)
+        .bind(writer.campaigns.number(&campaign.id)?)
+        .bind(TENANT)
+        .bind(&*campaign.id)
+        .bind(campaign.name.as_deref())
+        .bind(campaign.product.as_deref())
+        .bind(campaign.brand.as_deref())
+        .bind(campaign.budget.amount())
+        .bind(campaign.budget.currency().code())
+        .bind(campaign.influencers.iter().map(|influencer| &**influencer).collect::<Vec<_>>())
+        .bind(&*campaign.conversions)
+        .bind(DateTime::<Utc>::from(campaign.created_at))
+        .execute(&mut *writer.connection)
+        .await?;
+    announce(writer, campaign).await
 }
 
 async fn announce(writer: &mut Writer<'_>, campaign: &Campaign) -> Result<(), SinkError> {

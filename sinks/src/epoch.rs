@@ -5,7 +5,7 @@
 use chrono::NaiveDate;
 use fail::fail_point;
 use schemas::{
-    Campaign, Claim, ClaimKey, Envelope, Facts, HeldClaim, RawMessage, Reject, Span, Timestamp, TrackingChanges,
+    CampaignCommand, Claim, ClaimKey, Envelope, Facts, HeldClaim, RawMessage, Reject, Span, Timestamp, TrackingChanges,
 };
 use sqlx::PgConnection;
 use tokio::sync::OwnedMutexGuard;
@@ -14,7 +14,7 @@ use crate::names::Names;
 use crate::suspects::Suspects;
 use crate::windows::NumberedKey;
 use crate::{
-    Line, SinkError, campaigns, claims, conversions, impressions, late, log, rejects, rollups, totals, windows,
+    Line, SinkError, campaigns, claims, conversions, impressions, late, log, rejects, rollups, terms, totals, windows,
 };
 
 /// A transaction under way. Dropped without [`commit`](Self::commit), nothing of it remains; its line must then be
@@ -87,8 +87,15 @@ impl Epoch {
     }
 
     /// Writes what the campaigns line made of the batch.
-    pub async fn write_campaigns(&mut self, created: &[Envelope<Campaign>]) -> Result<(), SinkError> {
-        campaigns::insert(&mut self.writer(), created).await
+    pub async fn write_campaigns(&mut self, commands: &[Envelope<CampaignCommand>]) -> Result<(), SinkError> {
+        let writer = &mut self.writer();
+        for Envelope { body, .. } in commands {
+            match body {
+                CampaignCommand::Create(campaign) => campaigns::insert(writer, campaign).await?,
+                CampaignCommand::Define(terms) => terms::insert(writer, terms).await?,
+            }
+        }
+        Ok(())
     }
 
     /// Writes the rejects, and marks those that a replay has resolved.

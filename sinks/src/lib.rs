@@ -2,7 +2,7 @@
 //!
 //! Reading order: [`epoch`] (one transaction of one line), then the tables it writes, one file each, in lock order:
 //! [`claims`], [`impressions`], [`conversions`], [`windows`], [`totals`], [`rollups`], [`late`], [`rejects`],
-//! [`campaigns`], [`outbox`]. [`closer`] closes windows, [`log`] is where commands come from, [`relay`] announces what was
+//! [`campaigns`], [`terms`], [`outbox`]. [`closer`] closes windows, [`log`] is where commands come from, [`relay`] announces what was
 //! counted.
 
 pub mod campaigns;
@@ -28,6 +28,7 @@ pub mod relay;
 pub mod rollups;
 pub mod session;
 mod suspects;
+pub mod terms;
 pub mod totals;
 pub mod windows;
 

@@ -185,6 +185,15 @@ pub struct EpochNames<'a> {
     pub influencers: Vec<&'a str>,
 }
 
+/// What an epoch does with the facts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FactsAccess {
+    /// Relies on them: they stay as they are until it ends.
+    Read,
+    /// Changes them: it waits for every epoch under way, and the others wait for it.
+    Change,
+}
+
 impl PostgresSink {
     /// Over a line that was taken.
     pub fn new(line: Line) -> Self {
@@ -192,14 +201,23 @@ impl PostgresSink {
     }
 
     /// Begins the epoch that covers `span`: from here on, one transaction. Takes the facts lock, moves the position.
-    pub async fn begin(&self, span: Span, names: EpochNames<'_>) -> Result<Epoch, SinkError> {
+    pub async fn begin(
+        &self,
+        span: Span,
+        names: EpochNames<'_>,
+        access: FactsAccess,
+    ) -> Result<Epoch, SinkError> {
         let mut line = self.line.clone().lock_owned().await;
         let day = line.today().await?;
         let Line { connection, campaigns, influencers, .. } = &mut *line;
         campaigns.learn(connection, names.campaigns.into_iter()).await?;
         influencers.learn(connection, names.influencers.into_iter()).await?;
         // The lock is a statement of its own, so that what is read next is what held when the lock was granted.
-        let begin = format!("BEGIN; SELECT pg_advisory_xact_lock_shared({})", locks::FACTS);
+        let lock = match access {
+            FactsAccess::Read => "pg_advisory_xact_lock_shared",
+            FactsAccess::Change => "pg_advisory_xact_lock",
+        };
+        let begin = format!("BEGIN; SELECT {lock}({})", locks::FACTS);
         sqlx::raw_sql(sqlx::AssertSqlSafe(begin)).execute(&mut *connection).await?;
         let facts = move_position(&mut line, span).await?;
         fail::fail_point!("epoch::begun", |_| std::process::abort());

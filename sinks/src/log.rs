@@ -10,7 +10,7 @@ mod retention;
 use bytes::Bytes;
 use metrics::{counter, histogram};
 use schemas::message::Encoding;
-use schemas::{Kind, Position, Timestamp};
+use schemas::{Command, Kind, Position, Timestamp};
 use std::{future::Future, hash::Hasher, sync::Arc, time::Instant};
 use tokio::sync::{Mutex, mpsc, oneshot};
 use uuid::Uuid;
@@ -87,6 +87,14 @@ impl PartitionKey {
     /// The key of a campaign.
     pub fn campaign(id: &str) -> Self {
         Self { flow: Flow::Campaigns, hash: hash(&[id]) }
+    }
+
+    /// The key of a sound command.
+    pub fn of(command: &Command) -> Self {
+        match command {
+            Command::Track(event) => Self::tracking(&event.campaign, event.influencer.as_deref()),
+            Command::Campaign(command) => Self::campaign(command.campaign()),
+        }
     }
 
     /// The key of bytes that could not be read.

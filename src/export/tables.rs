@@ -75,7 +75,7 @@ const VENTANAS: Source = Source {
     order: r#"c.name COLLATE "C", i.name COLLATE "C" NULLS FIRST, w.start"#,
 };
 
-/// Commissions are not computed yet: the exact accrual of every window is 0, so rows with an amount are all there are.
+/// Every currency in which a window has an amount or a commission.
 const VALORES: Source = Source {
     columns: &[
         Exact("campaña_id", "c.name"),
@@ -83,10 +83,14 @@ const VALORES: Source = Source {
         Minute("ventana", "a.start"),
         Exact("moneda", "a.currency"),
         Amount("valor", "a.amount"),
-        Exact("comision", "0"),
+        Amount("comision", "a.commission"),
     ],
-    rows: "window_amounts a JOIN campaign_names c USING (campaign) LEFT JOIN influencer_names i USING (influencer) \
-           WHERE a.amount <> 0",
+    rows: "(SELECT campaign, influencer, start, currency, sum(amount) AS amount, sum(commission) AS commission FROM ( \
+                SELECT campaign, influencer, start, currency, amount, 0 AS commission FROM window_amounts \
+                UNION ALL \
+                SELECT campaign, influencer, start, currency, 0, commission FROM window_commissions) s \
+            GROUP BY campaign, influencer, start, currency HAVING sum(amount) <> 0 OR sum(commission) <> 0) a \
+           JOIN campaign_names c USING (campaign) LEFT JOIN influencer_names i USING (influencer)",
     order: r#"c.name COLLATE "C", i.name COLLATE "C" NULLS FIRST, a.start, a.currency COLLATE "C""#,
 };
 

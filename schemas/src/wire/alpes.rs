@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use super::campaign::CampaignRecord;
 use super::datum::{decimal, id, text, texts};
 use super::field::{Amount, Text, Verbatim};
+use super::terms::TermsRecord;
 use super::tracking::{TrackingRecord, currency};
 use super::{Record, kind_of};
 use crate::{Faults, Kind};
@@ -54,6 +55,10 @@ pub(crate) struct ComandoAlpes<'a> {
     conversiones: Option<&'a str>,
     #[serde(default, serialize_with = "bytes")]
     pub(super) crudo: Option<&'a [u8]>,
+    #[serde(default)]
+    vigente_desde: Option<&'a str>,
+    #[serde(default)]
+    reglas: Option<&'a str>,
 }
 
 fn bytes<S: Serializer>(bytes: &Option<&[u8]>, serializer: S) -> Result<S::Ok, S::Error> {
@@ -72,7 +77,8 @@ impl ComandoAlpes<'_> {
                 Record::Tracking(Box::new(self.into_tracking().of(kind)))
             }
             Kind::CreateCampaign => Record::Campaign(Box::new(self.into_campaign())),
-            Kind::RecordReversal | Kind::DefineCommissions | Kind::Tick => Record::Unsupported(kind),
+            Kind::DefineCommissions => Record::Terms(Box::new(self.into_terms())),
+            Kind::RecordReversal | Kind::Tick => Record::Unsupported(kind),
         })
     }
 
@@ -106,6 +112,16 @@ impl ComandoAlpes<'_> {
             conversiones: Verbatim(self.conversiones.filter(|list| !list.is_empty()).map(Into::into)),
         }
     }
+
+    fn into_terms(self) -> TermsRecord {
+        TermsRecord {
+            id: id(self.id),
+            campaign_id: text(self.campaign_id),
+            influencer_id: text(self.influencer_id),
+            vigente_desde: text(self.vigente_desde),
+            reglas: Verbatim(self.reglas.filter(|list| !list.is_empty()).map(Into::into)),
+        }
+    }
 }
 
 /// What Avro cannot say, since there null and empty mean missing: the command has a fault that must not be lost.
@@ -122,6 +138,7 @@ impl<'a> ComandoAlpes<'a> {
         match record {
             Record::Tracking(record) => Self::of_tracking(record, assigned_id).ok(),
             Record::Campaign(record) => Self::of_campaign(record, assigned_id).ok(),
+            Record::Terms(record) => Self::of_terms(record, assigned_id).ok(),
             Record::Unsupported(_) => None,
         }
     }
@@ -170,6 +187,18 @@ impl<'a> ComandoAlpes<'a> {
             marca: optional(&record.marca)?,
             influencers_ids: list(&record.influencers_ids)?,
             conversiones: record.conversiones.0.as_deref().filter(|list| *list != "null"),
+            ..Self::default()
+        })
+    }
+
+    fn of_terms(record: &'a TermsRecord, assigned_id: Option<&'a str>) -> Result<Self, Unsayable> {
+        Ok(Self {
+            comando: Some(Kind::DefineCommissions.name()),
+            id: sent_id(&record.id, assigned_id)?,
+            campaign_id: sent(&record.campaign_id)?,
+            influencer_id: optional(&record.influencer_id)?,
+            vigente_desde: sent(&record.vigente_desde)?,
+            reglas: record.reglas.0.as_deref().filter(|list| *list != "null"),
             ..Self::default()
         })
     }

@@ -191,7 +191,7 @@ impl Amount {
     }
 }
 
-fn decimal_text<'a>(written: &'a str, path: &'static str, faults: &mut Vec<Fault>) -> Option<Cow<'a, str>> {
+pub(crate) fn decimal_text<'a>(written: &'a str, path: &'static str, faults: &mut Vec<Fault>) -> Option<Cow<'a, str>> {
     match written.as_bytes().first() {
         Some(b'-' | b'0'..=b'9') => return Some(written.into()),
         Some(b'"') => return Some(serde_json::from_str::<String>(written).unwrap_or_default().into()),

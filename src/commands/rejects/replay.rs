@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use schemas::message::{Encoding, PAYLOAD_BYTES_MAX};
 use schemas::wire::{Context, Privacy};
-use schemas::{Code, Command, Faults, Timestamp};
+use schemas::{Code, Faults, Timestamp};
 use serde_json::json;
 use sinks::{LogEntry, LogWriter, PartitionKey, PostgresLog};
 use sqlx::PgConnection;
@@ -172,9 +172,6 @@ fn entry(reject: &Stored, payload: Bytes, encoding: Encoding, now: Timestamp) ->
     let published_at = if record.event_time().is_some() { now } else { reject.published_at() };
     let assigned_id = reject.assigned_id();
     let context = Context { source: &reject.source, position: reject.position(), published_at, assigned_id };
-    let key = match record.validate(context, Privacy::default())? {
-        Command::Track(event) => PartitionKey::tracking(&event.campaign, event.influencer.as_deref()),
-        Command::CreateCampaign(campaign) => PartitionKey::campaign(&campaign.id),
-    };
+    let key = PartitionKey::of(&record.validate(context, Privacy::default())?);
     Ok(LogEntry { kind, key, published_at, assigned_id, replay_of: Some(reject.reject), payload, encoding })
 }
