@@ -25,13 +25,16 @@ impl Exact {
         })
     }
 
+    /// Any number, without zeros at its end.
+    pub(crate) fn decimal(number: Decimal) -> Self {
+        Self::number(number.normalize().to_string())
+    }
+
     /// `part` of `whole` in percent, rounded half to even; 0 of nothing.
     pub(crate) fn percent(part: i64, whole: i64) -> Self {
         let percent = Decimal::from(part).checked_mul(Decimal::ONE_HUNDRED);
         let rate = percent.and_then(|percent| percent.checked_div(Decimal::from(whole))).unwrap_or_default();
-        Self::number(
-            rate.round_dp_with_strategy(RATE_DECIMALS, RoundingStrategy::MidpointNearestEven).normalize().to_string(),
-        )
+        Self::decimal(rate.round_dp_with_strategy(RATE_DECIMALS, RoundingStrategy::MidpointNearestEven))
     }
 
     fn number(text: String) -> Self {

@@ -121,8 +121,7 @@ struct Found {
 
 /// What became of it; nothing if Alpes does not know of it.
 pub(crate) async fn find(pool: &PgPool, question: Question<'_>) -> Result<Option<Outcome>, sqlx::Error> {
-    let any = [Kind::RecordImpression, Kind::RecordConversion, Kind::RecordReversal, Kind::CreateCampaign];
-    let kinds = question.kind.map_or(any.to_vec(), |kind| vec![kind.claimed_as()]);
+    let kinds = question.kind.map_or(Kind::COMMANDS.to_vec(), |kind| vec![kind.claimed_as()]);
     let key = ClaimKey::new(Kind::RecordImpression, question.id).id; // the same for every kind
     let position = question.place.map_or(Position::START, |place| place.position);
     let found: Found = sqlx::query_as(FIND)

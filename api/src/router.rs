@@ -14,7 +14,7 @@ use crate::edge::{CampaignPaths, observe};
 use crate::openapi::{Document, with_unique_ids};
 use crate::routes::{
     batches, campaigns, clicks, commands, conversions, health, impressions, influencers, late, ranking, rejects,
-    series, statistics,
+    series, simulation, statistics, terms,
 };
 use crate::{ApiError, ApiState};
 
@@ -56,6 +56,8 @@ fn writing() -> Routes {
         .routes(routes!(health::marketing))
         .routes(routes!(campaigns::create, campaigns::list))
         .routes(routes!(campaigns::one))
+        .routes(routes!(terms::define, terms::list))
+        .routes(routes!(simulation::simulate))
         .routes(routes!(rejects::list))
         .routes(routes!(rejects::one))
         .routes(routes!(rejects::replay))

@@ -12,7 +12,9 @@ pub(crate) mod late;
 pub(crate) mod ranking;
 pub(crate) mod rejects;
 pub(crate) mod series;
+pub(crate) mod simulation;
 pub(crate) mod statistics;
+pub(crate) mod terms;
 
 use schemas::Timestamp;
 

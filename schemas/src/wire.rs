@@ -139,7 +139,9 @@ impl Record {
             Self::Campaign(record) => {
                 record.validate(context).map(|campaign| Command::Campaign(CampaignCommand::Create(campaign)))
             }
-            Self::Terms(record) => record.validate(context).map(|terms| Command::Campaign(CampaignCommand::Define(terms))),
+            Self::Terms(record) => {
+                record.validate(context).map(|terms| Command::Campaign(CampaignCommand::Define(terms)))
+            }
             Self::Unsupported(kind) => {
                 Err(Faults::one(Code::Unsupported, "comando", format!("{} no está disponible todavía", kind.name())))
             }

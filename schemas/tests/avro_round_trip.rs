@@ -166,14 +166,37 @@ fn what_a_raw_command_says_is_judged_as_json() {
     assert_eq!(code(r#"{"comando":"borrar-todo"}"#), "comando_desconocido");
     assert_eq!(code(r#"{"comando":"registrar-reversion"}"#), "no_soportado");
     assert_eq!(code(r#"{"comando":"registrar-conversion","id":"c","campaña_id":"c","valor":-1}"#), "valor_invalido");
-    let unsupported = decode(None, br#"{"comando":"definir-comisiones"}"#).unwrap();
+    let unsupported = decode(None, br#"{"comando":"registrar-reversion"}"#).unwrap();
     assert!(command(&unsupported, None).unwrap().is_none());
+}
+
+#[test]
+fn terms_mean_the_same() {
+    let rules = r#"[{"tipo":"CPM","monto":1.50},{"tipo":"CPA","tipo_conversion":"VENTA","porcentaje":"7"}]"#;
+    for json in [
+        format!(
+            r#"{{"id":"t","campaña_id":"c","influencer_id":"i","vigente_desde":"2026-01-01T00:00:00Z","reglas":{rules}}}"#
+        ),
+        format!(r#"{{"campaña_id":"c","influencer_id":null,"reglas":{rules}}}"#),
+        r#"{"id":"t","campaña_id":"c","reglas":[]}"#.into(),
+        r#"{"id":"t","campaña_id":"c","reglas":[{"tipo":"CPM"}]}"#.into(),
+        r#"{"id":"t","reglas":null}"#.into(),
+    ] {
+        let assigned = Uuid::from_u128(7);
+        let sent = decode(Some(Kind::DefineCommissions), json.as_bytes()).unwrap();
+        let datum = command(&sent, Some(assigned)).unwrap().unwrap();
+        let (sent, got) = (judge(sent, Some(assigned)), judge(read(&datum).unwrap(), None));
+        assert_eq!(format!("{sent:?}"), format!("{got:?}"), "{json}");
+    }
+    // A null where null is a fault cannot be said in Avro: it travels as it was sent.
+    let null = decode(Some(Kind::DefineCommissions), br#"{"campa\u00f1a_id":"c","vigente_desde":null,"reglas":[]}"#);
+    assert!(command(&null.unwrap(), None).unwrap().is_none());
 }
 
 #[test]
 fn an_alpes_command_says_what_it_is() {
     // All null, an unknown comando, and one that is known but not done.
-    let with = |comando: &[u8]| [comando, &[0; 19]].concat();
+    let with = |comando: &[u8]| [comando, &[0; 21]].concat();
     let code = |datum: &[u8]| {
         read(datum).and_then(|record| judge(record, None)).map_err(|faults| faults.code().name()).unwrap_err()
     };
@@ -182,8 +205,8 @@ fn an_alpes_command_says_what_it_is() {
     assert_eq!(code(&with(&text(""))), "campo_faltante");
     assert_eq!(code(&with(&text("borrar-todo"))), "comando_desconocido");
     assert_eq!(code(&with(&text("tick"))), "comando_desconocido");
-    assert_eq!(code(&with(&text("definir-comisiones"))), "no_soportado");
+    assert_eq!(code(&with(&text("registrar-reversion"))), "no_soportado");
     let negative =
-        [text("registrar-conversion"), text("c"), text("c"), vec![0; 4], vec![2, 2, 0xff], vec![0; 12]].concat();
+        [text("registrar-conversion"), text("c"), text("c"), vec![0; 4], vec![2, 2, 0xff], vec![0; 14]].concat();
     assert_eq!(code(&negative), "valor_invalido");
 }

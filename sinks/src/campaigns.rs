@@ -1,8 +1,8 @@
 //! `campaigns`: campaigns as their creators described them, each announced once in the outbox.
 
 use chrono::{DateTime, Utc};
-use schemas::avro::{self, AlpesEvent, AvroError, EventName};
 use schemas::Campaign;
+use schemas::avro::{self, AlpesEvent, AvroError, EventName};
 
 use crate::epoch::Writer;
 use crate::outbox::OutboxEvent;

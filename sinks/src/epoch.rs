@@ -92,7 +92,7 @@ impl Epoch {
         for Envelope { body, .. } in commands {
             match body {
                 CampaignCommand::Create(campaign) => campaigns::insert(writer, campaign).await?,
-                CampaignCommand::Define(terms) => terms::insert(writer, terms).await?,
+                CampaignCommand::Define(terms) => terms::define(writer, terms).await?,
             }
         }
         Ok(())

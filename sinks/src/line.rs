@@ -201,12 +201,7 @@ impl PostgresSink {
     }
 
     /// Begins the epoch that covers `span`: from here on, one transaction. Takes the facts lock, moves the position.
-    pub async fn begin(
-        &self,
-        span: Span,
-        names: EpochNames<'_>,
-        access: FactsAccess,
-    ) -> Result<Epoch, SinkError> {
+    pub async fn begin(&self, span: Span, names: EpochNames<'_>, access: FactsAccess) -> Result<Epoch, SinkError> {
         let mut line = self.line.clone().lock_owned().await;
         let day = line.today().await?;
         let Line { connection, campaigns, influencers, .. } = &mut *line;

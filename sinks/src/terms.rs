@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 use schemas::terms::{Basis, Pay};
 use schemas::{Currency, Terms};
+use sqlx::PgConnection;
 
 use crate::epoch::Writer;
 use crate::{SinkError, TENANT};
@@ -12,18 +13,32 @@ const INSERT: &str = "
 WITH terms AS (
     INSERT INTO terms (tenant, id, campaign, influencer, valid_from, defined_at) VALUES ($1, $2, $3, $4, $5, $6)
     RETURNING terms
-), generation AS (UPDATE facts SET generation = generation + 1)
+)
 INSERT INTO commission_rules (terms, basis, conversion, amount, currency, percent)
 SELECT t.terms, r.* FROM terms t, unnest($7::smallint[], $8::smallint[], $9::numeric[], $10::text[], $11::numeric[]) AS r";
 
-/// Stores a version of terms; the epoch changes facts.
-pub(crate) async fn insert(writer: &mut Writer<'_>, terms: &Terms) -> Result<(), SinkError> {
+/// Defines a version of terms; the epoch changes facts.
+pub(crate) async fn define(writer: &mut Writer<'_>, terms: &Terms) -> Result<(), SinkError> {
+    let campaign = writer.campaigns.number(&terms.campaign)?;
     let influencer = terms.influencer.as_deref().map(|name| writer.influencers.number(name)).transpose()?;
+    insert(writer.connection, campaign, influencer, terms).await?;
+    sqlx::query("UPDATE facts SET generation = generation + 1").execute(&mut *writer.connection).await?;
+    Ok(())
+}
+
+/// Stores a version of terms under the numbers of its campaign and influencer. Only an epoch may commit it; whoever asks
+/// what terms would bring stores them, looks, and rolls back.
+pub async fn insert(
+    connection: &mut PgConnection,
+    campaign: i32,
+    influencer: Option<i32>,
+    terms: &Terms,
+) -> Result<(), sqlx::Error> {
     let pays = || terms.rules.iter().map(|rule| rule.pay);
     sqlx::query(INSERT)
         .bind(TENANT)
         .bind(&*terms.id)
-        .bind(writer.campaigns.number(&terms.campaign)?)
+        .bind(campaign)
         .bind(influencer)
         .bind(DateTime::<Utc>::from(terms.valid_from))
         .bind(DateTime::<Utc>::from(terms.defined_at))
@@ -32,7 +47,7 @@ pub(crate) async fn insert(writer: &mut Writer<'_>, terms: &Terms) -> Result<(),
         .bind(pays().map(|pay| flat(pay).map(|(amount, _)| amount)).collect::<Vec<_>>())
         .bind(pays().map(|pay| flat(pay).map(|(_, currency)| currency.code())).collect::<Vec<_>>())
         .bind(pays().map(percent).collect::<Vec<_>>())
-        .execute(&mut *writer.connection)
+        .execute(connection)
         .await?;
     Ok(())
 }

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that unwraps says what it expects")]
 
 mod support;
+mod terms;
 mod world;
 
 mod batches;

@@ -122,7 +122,8 @@ fn note(faults: &mut Vec<Fault>, code: Code, path: &'static str, detail: impl In
 
 fn rule(mut keys: BTreeMap<String, Box<RawValue>>, faults: &mut Vec<Fault>) -> Option<Rule> {
     // A JSON value is a text or it is Wrong: reading one cannot fail.
-    let mut text = |key| keys.remove(key).map_or(Text::Absent, |raw| serde_json::from_str(raw.get()).unwrap_or_default());
+    let mut text =
+        |key| keys.remove(key).map_or(Text::Absent, |raw| serde_json::from_str(raw.get()).unwrap_or_default());
     let (tipo, kind, moneda) = (text("tipo"), text("tipo_conversion"), text("moneda"));
     let mut amount = |key| keys.remove(key).map_or(Amount::Absent, |raw| Amount::Written(raw.get().into()));
     let (monto, porcentaje) = (amount("monto"), amount("porcentaje"));
