@@ -45,7 +45,9 @@ echo "$EVENTS in $took ms from the start of the process: $((EVENTS * 1000 / took
 down
 "$ALPES" verify | tail -1
 
-echo "::: intake: single POSTs over 64 connections, every 202 with the broker's receipt"
 up api
-wrk -t1 -c64 -d10s --latency -s bench/post.lua "http://$ALPES_HTTP/tracking/impresiones" | tee "$WORK/wrk.log"
+for connections in 64 256 512; do
+    echo "::: intake: single POSTs over $connections connections, every 202 with the broker's receipt"
+    wrk -t1 -c"$connections" -d10s --latency -s bench/post.lua "http://$ALPES_HTTP/tracking/impresiones"
+done
 down

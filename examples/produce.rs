@@ -32,6 +32,7 @@ async fn main() {
         certificates: None,
         partitions: 5,
         campaign_topics: Vec::new(),
+        ids_by_position: Vec::new(),
     };
     let log = LogWriter::start_lanes((0..LANES).map(|_| PulsarLog::new(settings.clone())));
     let lines = BufReader::new(File::open(file).unwrap()).lines().map(Result::unwrap);

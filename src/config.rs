@@ -114,6 +114,11 @@ pub struct Settings {
     )]
     pub pulsar_campaign_topics: Vec<String>,
 
+    /// Topics whose producers give one id to many commands: there a command's position is its id, and what is sent
+    /// twice is counted twice
+    #[arg(long, env = "PULSAR_IDS_BY_POSITION", value_delimiter = ',', value_name = "TOPICS", global = true)]
+    pub pulsar_ids_by_position: Vec<String>,
+
     /// Whether `up` and `pipeline` publish events to Pulsar themselves; `off` where an `alpes relay` does
     #[arg(long, env = "ALPES_RELAY", default_value = "on", value_name = "SWITCH", global = true)]
     pub relay: Relay,
@@ -176,6 +181,7 @@ impl Settings {
             certificates: self.pulsar_ca.clone(),
             partitions: self.pulsar_partitions,
             campaign_topics: self.pulsar_campaign_topics.clone(),
+            ids_by_position: self.pulsar_ids_by_position.clone(),
         })
     }
 }

@@ -21,5 +21,5 @@ pub use describe::Describe;
 pub use horizon::Horizon;
 pub use operator::{Carry, Dataflow, Operator};
 pub use total::Total;
-pub use validate::Validate;
+pub use validate::{Ids, Validate};
 pub use window::Window;

@@ -9,13 +9,23 @@ use crate::{Operator, Output};
 #[derive(Debug)]
 pub struct Validate {
     source: Box<str>,
+    ids: Ids,
     privacy: Privacy,
+}
+
+/// What tells a source's commands apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ids {
+    /// The ids that their producers gave them; the position where there is none.
+    Sent,
+    /// The position alone: its producers give one id to many commands. What is sent twice is counted twice.
+    Position,
 }
 
 impl Validate {
     /// For the partition named `source`, keeping what `privacy` allows of personal data.
-    pub fn new(source: &str, privacy: Privacy) -> Self {
-        Self { source: source.into(), privacy }
+    pub fn new(source: &str, ids: Ids, privacy: Privacy) -> Self {
+        Self { source: source.into(), ids, privacy }
     }
 }
 
@@ -23,13 +33,16 @@ impl Operator for Validate {
     type In = Envelope<wire::Record>;
     type Out = Envelope<Command>;
 
-    fn on_item(&mut self, Envelope { origin, body: record }: Self::In, out: &mut Output<'_, Self::Out>) {
+    fn on_item(&mut self, Envelope { origin, body: mut record }: Self::In, out: &mut Output<'_, Self::Out>) {
         let context = Context {
             source: &self.source,
             position: origin.position,
             published_at: origin.published_at,
             assigned_id: origin.assigned_id,
         };
+        if self.ids == Ids::Position {
+            record.forget_id();
+        }
         let (kind, event_time) = (record.kind(), record.event_time());
         match record.validate(context, self.privacy) {
             Ok(command) => {

@@ -17,7 +17,7 @@ pub fn tracking<S: Source>(
     sink: PostgresSink,
     privacy: Privacy,
 ) -> impl Stream<Item = Result<Span, LineError>> + Send {
-    let (decode, validate) = (Decode::tracking(source.readers()), Validate::new(source.name(), privacy));
+    let (decode, validate) = (Decode::tracking(source.readers()), Validate::new(source.name(), source.ids(), privacy));
     source
         .batches() // Batch<RawMessage>: bounded; positions ride along
         .apply(decode) // bytes  → record  | reject malformado, comando_desconocido
@@ -37,7 +37,7 @@ pub fn campaigns<S: Source>(
     sink: PostgresSink,
     privacy: Privacy,
 ) -> impl Stream<Item = Result<Span, LineError>> + Send {
-    let (decode, validate) = (Decode::campaigns(source.readers()), Validate::new(source.name(), privacy));
+    let (decode, validate) = (Decode::campaigns(source.readers()), Validate::new(source.name(), source.ids(), privacy));
     source
         .batches()
         .apply(decode)

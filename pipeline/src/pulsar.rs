@@ -14,7 +14,7 @@ pub use inbox::{Inbox, TopicPartition};
 
 use bytes::Bytes;
 use futures::{FutureExt, StreamExt};
-use operators::{Batch, Readers};
+use operators::{Batch, Ids, Readers};
 use pulsar::consumer::Message;
 use pulsar::error::{ConnectionError, ConsumerError};
 use pulsar::message::proto::MessageIdData;
@@ -347,6 +347,11 @@ impl Source for PulsarSource {
     fn readers(&self) -> Readers {
         // Each partition is read by one flow: the broker sends nothing twice for the sake of a few strays.
         Readers::One
+    }
+
+    fn ids(&self) -> Ids {
+        let by_position = self.broker.settings.ids_by_position.contains(&self.from.topic);
+        if by_position { Ids::Position } else { Ids::Sent }
     }
 
     fn acks(&self) -> Commits {

@@ -1,7 +1,7 @@
 //! What a source is: batches of messages with positions, in order, from where PostgreSQL says the line stands.
 
 use futures::{Stream, StreamExt, stream};
-use operators::{Batch, Readers};
+use operators::{Batch, Ids, Readers};
 use schemas::{RawMessage, Span};
 use std::future::Future;
 use std::time::Duration;
@@ -36,6 +36,11 @@ pub trait Source: Send + Sized + 'static {
     /// Which flows read it.
     fn readers(&self) -> Readers {
         Readers::Every
+    }
+
+    /// What tells its commands apart.
+    fn ids(&self) -> Ids {
+        Ids::Sent
     }
 
     /// The handle for acknowledging.

@@ -132,6 +132,16 @@ impl Record {
         }
     }
 
+    /// The same without the id that was sent, for a source whose producers' ids cannot be trusted.
+    pub fn forget_id(&mut self) {
+        match self {
+            Self::Tracking(record) => record.id = Text::Absent,
+            Self::Campaign(record) => record.id = Text::Absent,
+            Self::Terms(record) => record.id = Text::Absent,
+            Self::Unsupported(_) => {}
+        }
+    }
+
     /// The command that it means, or all that is wrong with it.
     pub fn validate(self, context: Context<'_>, privacy: Privacy) -> Result<Command, Faults> {
         match self {

@@ -53,6 +53,8 @@ pub struct PulsarSettings {
     pub partitions: u32,
     /// Topics of campaign commands.
     pub campaign_topics: Vec<String>,
+    /// Topics whose producers' ids cannot be trusted: positions take their place.
+    pub ids_by_position: Vec<String>,
 }
 
 /// A secret; prints as `***`.

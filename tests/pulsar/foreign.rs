@@ -75,6 +75,24 @@ fn a_backlog_of_single_messages_is_read() {
     wait_until_counted(&home);
 }
 
+/// The users' record class has a default id that is made once a process: one id, many commands.
+#[test]
+fn a_topic_whose_ids_cannot_be_trusted_is_counted_by_position() {
+    let topics = topics();
+    let by_position = ("PULSAR_IDS_BY_POSITION", "comando-registrar-conversion".to_owned());
+    let home = Home::with(topics.environment().into_iter().chain([by_position]));
+    let _up = home.serve("up");
+    let same_id: String = (1..=20).map(|n| conversion("default", f64::from(n))).collect();
+    topics.python("produce.py", "comando-registrar-conversion", &["--batch", "6"], &same_id);
+    topics.python("produce.py", "comando-registrar-impresion", &[], &impressions("trusted", 3).repeat(2));
+    wait_until_counted(&home);
+    wait_until("all are counted", || statistics(&home, "cmp-money")["total_conversiones"] == 20);
+    assert_eq!(statistics(&home, "cmp-money")["valor_total_conversiones"].to_string(), "210.0");
+    assert_eq!(statistics(&home, "trusted")["total_impresiones"], 3);
+    assert_eq!(rejects(&home), Vec::<Value>::new());
+    home.run("verify");
+}
+
 #[test]
 fn campaigns_of_both_topics_are_set_up() {
     let (topics, home) = start();

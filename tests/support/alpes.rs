@@ -56,8 +56,8 @@ impl Home {
     }
 
     /// With more in its programs' environment.
-    pub(crate) fn with<const N: usize>(environment: [(&'static str, String); N]) -> Self {
-        Self { data: DataFolder::new(), http: free_address(), environment: environment.into() }
+    pub(crate) fn with(environment: impl IntoIterator<Item = (&'static str, String)>) -> Self {
+        Self { data: DataFolder::new(), http: free_address(), environment: environment.into_iter().collect() }
     }
 
     pub(crate) fn data(&self) -> &Path {
