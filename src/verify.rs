@@ -3,9 +3,9 @@
 //! On purpose the slow and simple way, in SQL that shares nothing with the line that wrote it. Everything is read in one
 //! snapshot, so it may run while the lines do.
 
-mod campaigns;
 mod checks;
 mod counts;
+mod described;
 mod rollups;
 
 use std::time::{Duration, Instant};
@@ -79,9 +79,11 @@ pub async fn verify(options: &PgConnectOptions, mut done: impl FnMut(&Outcome)) 
         done(&outcome);
         outcomes.push(outcome);
     }
-    let outcome = campaigns::claimed(&mut snapshot).await?;
-    done(&outcome);
-    outcomes.push(outcome);
+    for table in [described::CAMPAIGNS, described::TERMS] {
+        let outcome = described::claimed(&mut snapshot, &table).await?;
+        done(&outcome);
+        outcomes.push(outcome);
+    }
     snapshot.rollback().await?;
     connection.close().await?;
     Ok(outcomes)

@@ -14,7 +14,7 @@ use schemas::message::{Encoding, Origin};
 use schemas::wire::Privacy;
 use schemas::{Position, RawMessage, Span, Timestamp};
 use sinks::epoch::Tally;
-use sinks::line::{EpochNames, LineSpec};
+use sinks::line::{EpochNames, FactsAccess, LineSpec};
 use sinks::{Flow, Line, PostgresSink, SinkError};
 use sqlx::ConnectOptions;
 use sqlx::postgres::PgConnectOptions;
@@ -79,7 +79,8 @@ async fn a_zombie_writes_nothing() {
 async fn a_zombie_that_still_commits_is_waited_for() {
     let options = support::database().await;
     let span = Span { after: Position::START, through: Position::offset(MESSAGES - 1), messages: 0 };
-    let epoch = PostgresSink::new(take(&options).await).begin(span, EpochNames::default()).await.unwrap();
+    let epoch =
+        PostgresSink::new(take(&options).await).begin(span, EpochNames::default(), FactsAccess::Read).await.unwrap();
     let mut heir = Box::pin(take(&options));
     assert!(tokio::time::timeout(MOMENT, &mut heir).await.is_err(), "the line was taken in the middle of an epoch");
     epoch.commit(Tally { accepted: 0, duplicates: 0, rejected: 0 }, None).await.unwrap();
@@ -90,7 +91,8 @@ async fn a_zombie_that_still_commits_is_waited_for() {
 async fn a_zombie_that_hangs_in_an_epoch_is_not_waited_for() {
     let options = support::database().await;
     let span = Span { after: Position::START, through: Position::offset(MESSAGES - 1), messages: 0 };
-    let epoch = PostgresSink::new(take(&options).await).begin(span, EpochNames::default()).await.unwrap();
+    let epoch =
+        PostgresSink::new(take(&options).await).begin(span, EpochNames::default(), FactsAccess::Read).await.unwrap();
     Line::evict(&options, SPEC).await.unwrap();
     let heir = tokio::time::timeout(PATIENCE, take(&options)).await.expect("the zombie kept the line");
     assert_eq!(heir.position(), Position::START);

@@ -95,7 +95,10 @@ async fn sound() -> PgConnectOptions {
     let campaigns = ["cmp-0", "0a0b0c0d-0000-4000-8000-000000000001"].into_iter().enumerate();
     let campaigns =
         campaigns.map(|(i, id)| message(i as i64, format!(r#"{{"comando":"crear-campaña","id":"{id}"}}"#), None));
-    run_line(&options, Flow::Campaigns, "log-4", &campaigns.collect::<Vec<_>>()).await;
+    let terms =
+        r#"{"comando":"definir-comisiones","id":"t-1","campaña_id":"cmp-0","reglas":[{"tipo":"CPC","monto":1}]}"#;
+    let terms = message(2, terms.to_owned(), None);
+    run_line(&options, Flow::Campaigns, "log-4", &campaigns.chain([terms]).collect::<Vec<_>>()).await;
     options
 }
 
@@ -188,6 +191,7 @@ const CHANGES: &[(&str, &[&str])] = &[
          SELECT tenant, topic, key, gen_random_uuid(), payload FROM outbox",
         &["campaigns: announced"],
     ),
+    ("UPDATE terms SET id = 't-2'", &["terms: claims"]),
     ("DELETE FROM campaigns WHERE id = 'cmp-0'", &["campaigns: claims", "campaigns: announced"]),
 ];
 
