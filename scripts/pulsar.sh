@@ -3,6 +3,7 @@
 #
 #   pulsar.sh install                                    fetch its jars into the cache, once
 #   pulsar.sh run FOLDER [--port P] [--admin-port P]     run it in the foreground, in place of this script
+#             [--with FILE]                              settings that come after those of pulsar/standalone.conf
 #   pulsar.sh ready ADMIN_URL [SECONDS]                  wait until it serves; exit 1 if it does not
 #   pulsar.sh java                                       print which Java it would run with
 #
@@ -77,7 +78,7 @@ require_free() {
 }
 
 run() {
-    local folder=${1:-} port=6650 admin_port=8080 loopback=lo java package opens=()
+    local folder=${1:-} port=6650 admin_port=8080 more=/dev/null loopback=lo java package opens=()
     [ -n "$folder" ] || usage
     shift
     while [ $# -gt 0 ]; do
@@ -85,6 +86,7 @@ run() {
         case $1 in
         --port) port=$2 ;;
         --admin-port) admin_port=$2 ;;
+        --with) more=$(realpath "$2") ;;
         *) usage ;;
         esac
         shift 2
@@ -98,7 +100,7 @@ run() {
     lock lock -n || fail "another broker runs in $folder"
     [ "$(uname)" = Linux ] || loopback=lo0
     sed -e "s/@PORT@/$port/; s/@ADMIN_PORT@/$admin_port/; s/@LOOPBACK@/$loopback/" "$HERE/pulsar/standalone.conf" \
-        >standalone.conf
+        "$more" >standalone.conf
     for package in java.base/{java.io,java.nio,java.util.zip,sun.net} java.base/jdk.internal.{loader,misc,platform} \
         java.management/sun.management; do
         opens+=(--add-opens "$package=ALL-UNNAMED")

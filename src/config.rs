@@ -29,6 +29,8 @@ pub use values::{DatabaseUrl, DatabaseUrlError, LogFormat, PostgresChoice, Priva
 const BROKER_PORT: u16 = 6650;
 /// Where its admin interface listens.
 const ADMIN_PORT: u16 = 8080;
+/// The same, with TLS.
+const ADMIN_TLS_PORT: u16 = 8443;
 
 /// Every setting of Alpes, parsed and checked.
 #[derive(Debug, Clone, clap::Args)]
@@ -77,7 +79,7 @@ pub struct Settings {
     #[arg(long, env = "PULSAR_URL", value_name = "URL", global = true)]
     pub pulsar_url: Option<String>,
 
-    /// URL of Pulsar's admin interface [default: http://BROKER_HOST:8080]
+    /// URL of Pulsar's admin interface [default: http://BROKER_HOST:8080; https://HOST:8443 with pulsar+ssl://HOST]
     #[arg(long, env = "PULSAR_ADMIN", value_name = "URL", global = true)]
     pub pulsar_admin: Option<String>,
 
@@ -172,7 +174,7 @@ impl Settings {
     pub fn pulsar(&self) -> Option<PulsarSettings> {
         let of_host = |host: &String| format!("pulsar://{host}:{BROKER_PORT}");
         let url = self.pulsar_url.clone().or_else(|| self.broker_host.as_ref().map(of_host))?;
-        let admin = self.pulsar_admin.clone().unwrap_or_else(|| format!("http://{}:{ADMIN_PORT}", host_of(&url)));
+        let admin = self.pulsar_admin.clone().unwrap_or_else(|| admin_of(&url));
         Some(PulsarSettings {
             url,
             admin,
@@ -183,6 +185,16 @@ impl Settings {
             campaign_topics: self.pulsar_campaign_topics.clone(),
             ids_by_position: self.pulsar_ids_by_position.clone(),
         })
+    }
+}
+
+/// Where the admin interface of a broker is by default.
+fn admin_of(url: &str) -> String {
+    let host = host_of(url);
+    if url.starts_with("pulsar+ssl://") {
+        format!("https://{host}:{ADMIN_TLS_PORT}")
+    } else {
+        format!("http://{host}:{ADMIN_PORT}")
     }
 }
 

@@ -1,14 +1,15 @@
 //! A Pulsar cluster as Alpes uses it: how to reach it, and which topics mean what.
 
 pub mod admin;
+mod error;
 
 use pulsar::{Authentication, ConnectionRetryOptions, OperationRetryOptions, Pulsar, TokioExecutor, message::proto};
 use schemas::Position;
-use schemas::avro::AvroError;
 use std::path::PathBuf;
 use std::time::Duration;
 
 pub use admin::Admin;
+pub use error::BrokerError;
 
 /// The topic of Alpes' own commands, partitioned. Partition 0 is for campaigns, the others are for tracking: the line
 /// of a campaign is never behind a million impressions, and adding partitions moves none of it.
@@ -33,6 +34,8 @@ const OPERATION_MAX: Duration = Duration::from_secs(10);
 const RETRY_MAX: Duration = Duration::from_secs(1);
 /// Tries to connect before whoever needs the broker is told, and decides.
 const RETRIES_MAX: u32 = 5;
+/// What a certificate begins with in PEM form.
+const PEM_CERTIFICATE: &[u8] = b"-----BEGIN CERTIFICATE-----";
 /// Sends that wait for the socket of one broker; more wait at the sender.
 const OUTBOUND_MAX: usize = 1_000;
 
@@ -57,6 +60,18 @@ pub struct PulsarSettings {
     pub ids_by_position: Vec<String>,
 }
 
+impl PulsarSettings {
+    /// What is in the file with certificates, where one is named.
+    fn read_certificates(&self) -> Result<Option<Vec<u8>>, BrokerError> {
+        let Some(path) = &self.certificates else { return Ok(None) };
+        let unusable = |why: String| BrokerError::Certificates { file: path.clone(), why };
+        let bytes = std::fs::read(path).map_err(|error| unusable(error.to_string()))?;
+        // A file without any is no error to those who parse it: it would only let nobody in.
+        let holds_any = bytes.windows(PEM_CERTIFICATE.len()).any(|window| window == PEM_CERTIFICATE);
+        if holds_any { Ok(Some(bytes)) } else { Err(unusable("it holds no certificate in PEM form".into())) }
+    }
+}
+
 /// A secret; prints as `***`.
 #[derive(Clone)]
 pub struct Token(pub String);
@@ -64,53 +79,6 @@ pub struct Token(pub String);
 impl std::fmt::Debug for Token {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("***")
-    }
-}
-
-/// Something between us and the broker.
-#[derive(Debug, thiserror::Error)]
-pub enum BrokerError {
-    /// The binary protocol.
-    #[error("pulsar: {0}")]
-    Client(#[from] pulsar::Error),
-    /// The file with certificates cannot be read.
-    #[error("pulsar certificates: {0}")]
-    Certificates(#[from] std::io::Error),
-    /// The admin interface cannot be reached.
-    #[error("pulsar admin: {0}")]
-    Admin(#[from] reqwest::Error),
-    /// The admin interface refused.
-    #[error("pulsar admin: {status} for {path}: {body}")]
-    Refused {
-        /// What was asked for.
-        path: String,
-        /// The answer's status.
-        status: u16,
-        /// The answer.
-        body: String,
-    },
-    /// An answer that cannot be understood.
-    #[error("pulsar admin: {path} has no {what}")]
-    Incomplete {
-        /// What was asked for.
-        path: String,
-        /// What was missing.
-        what: &'static str,
-    },
-    /// What was to be sent cannot be encoded; a defect of Alpes, not of the data.
-    #[error("pulsar: {0}")]
-    Encoding(#[from] AvroError),
-    /// A receipt for something that is not there.
-    #[error("pulsar: the broker has not stored the message")]
-    Unstored,
-    /// A consumer that ended, or went deaf.
-    #[error("pulsar: {0}")]
-    Consumer(String),
-}
-
-impl From<pulsar::error::ConsumerError> for BrokerError {
-    fn from(error: pulsar::error::ConsumerError) -> Self {
-        Self::Client(error.into())
     }
 }
 
@@ -151,11 +119,19 @@ impl Broker {
             let data = token.clone().into_bytes();
             builder = builder.with_auth(Authentication { name: "token".into(), data });
         }
-        if let Some(certificates) = &settings.certificates {
-            builder = builder.with_certificate_chain_file(certificates)?;
+        if let Some(certificates) = settings.read_certificates()? {
+            builder = builder.with_certificate_chain(certificates);
         }
         let admin = Admin::new(settings)?;
-        Ok(Self { client: builder.build().await?, admin, settings: settings.clone() })
+        let client = match builder.build().await {
+            Ok(client) => client,
+            Err(error) => {
+                // The client keeps to itself what TLS or the broker said; the admin interface wants the same of us.
+                admin.knock().await?;
+                return Err(error.into());
+            }
+        };
+        Ok(Self { client, admin, settings: settings.clone() })
     }
 
     /// The full name of a topic of ours.

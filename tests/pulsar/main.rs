@@ -18,7 +18,10 @@ mod reaper;
 mod sample;
 
 mod foreign;
+mod schemas;
+mod security;
 mod storm;
+mod topics;
 mod trouble;
 mod workers;
 

@@ -8,7 +8,7 @@ import sys
 import pulsar
 from pulsar.schema import AvroSchema, BytesSchema
 
-from records import TOPICS, from_json, record_of
+from records import TOPICS, from_json, in_another_version, record_of
 
 COMPRESSIONS = {
     "none": pulsar.CompressionType.NONE,
@@ -25,6 +25,8 @@ def arguments():
     parser.add_argument("topic")
     parser.add_argument("count", type=int, nargs="?", help="messages; lines begin anew as needed [default: all, once]")
     parser.add_argument("--record", choices=TOPICS, help="the topic whose record it is [default: this topic's]")
+    parser.add_argument("--field", action="append", default=[], metavar="NAME", help="one more, of the record's next version")
+    parser.add_argument("--without", action="append", default=[], metavar="NAME", help="one less, in another version")
     parser.add_argument("--no-schema", action="store_true", help="the same bytes, from a producer without a schema")
     parser.add_argument("--raw", metavar="FILE", help="this file's bytes instead of stdin's records, without a schema")
     parser.add_argument("--batch", type=int, default=0, metavar="N", help="up to N messages in an entry, 2 or more")
@@ -52,6 +54,8 @@ def main():
     record = record_of(args.record or args.topic)
     if record is None and not args.raw:
         sys.exit(f"produce: {args.topic} is none of the users' topics: give --record or --raw")
+    if args.field or args.without:
+        record = in_another_version(record, args.field, args.without)
     schema = BytesSchema() if args.raw or args.no_schema else AvroSchema(record)
     client = pulsar.Client(args.url, logger=pulsar.ConsoleLogger(pulsar.LoggerLevel.Error))
     producer = client.create_producer(

@@ -63,6 +63,12 @@ def under_another_name(name, record):
     return type(Record)(name, (Record,), dict(record._fields))
 
 
+def in_another_version(record, more, without):
+    """The same record with more texts, null by default as brokers ask for by default, or without some fields."""
+    fields = {name: field for name, field in record._fields.items() if name not in without}
+    return type(Record)(record.__name__, (Record,), fields | {name: String(required_default=True) for name in more})
+
+
 EventoImpresionRegistrada = under_another_name("EventoImpresionRegistrada", ComandoRegistrarImpresion)
 EventoConversionRegistrada = under_another_name("EventoConversionRegistrada", ComandoRegistrarConversion)
 

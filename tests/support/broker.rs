@@ -10,7 +10,7 @@ use super::reaper::DataFolder;
 
 /// Runs the broker until the end of its input, which comes with the end of the test process at the latest.
 const SCRIPT: &str = r#"
-    "$0" run "$1" --port "$2" --admin-port "$3" >>"$1/log" 2>&1 &
+    "$0" run "$1" --port "$2" --admin-port "$3" --with "$4" >>"$1/log" 2>&1 &
     echo $! >"$1/pid"; cat >/dev/null; kill -9 $!
 "#;
 
@@ -26,10 +26,22 @@ pub(crate) struct Broker {
 impl Broker {
     /// Starts one and waits until it serves.
     pub(crate) fn start() -> Self {
+        let mut broker = Self::new();
+        broker.restart();
+        broker
+    }
+
+    fn new() -> Self {
         let port = |address: String| address.rsplit_once(':').unwrap().1.to_owned();
         let (port, admin_port) = (port(free_address()), port(free_address()));
-        let mut broker = Self { data: DataFolder::new(), port, admin_port, running: None };
-        broker.restart();
+        Self { data: DataFolder::new(), port, admin_port, running: None }
+    }
+
+    /// Starts one with more settings, which may set its ports anew; does not wait for it.
+    #[allow(dead_code)] // only the tests of TLS do
+    pub(crate) fn start_with(settings: &Path) -> Self {
+        let mut broker = Self::new();
+        broker.spawn(settings);
         broker
     }
 
@@ -43,15 +55,20 @@ impl Broker {
 
     /// Starts it again on what it left, and waits until it serves.
     pub(crate) fn restart(&mut self) {
-        let _ = std::fs::remove_file(self.data.path().join("pid"));
-        let mut command = Command::new("/bin/sh");
-        command.args(["-c", SCRIPT]).arg(script("scripts/pulsar.sh")).arg(self.data.path());
-        command.args([&self.port, &self.admin_port]).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
-        std::os::unix::process::CommandExt::process_group(&mut command, 0);
-        self.running = command.spawn().unwrap().stdin.take();
+        self.spawn(Path::new("/dev/null"));
         wait_until("the broker serves", || {
             http::get(&self.admin_address(), "/admin/v2/namespaces/public/default").is_ok_and(|it| it.status == 200)
         });
+    }
+
+    fn spawn(&mut self, settings: &Path) {
+        let _ = std::fs::remove_file(self.data.path().join("pid"));
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", SCRIPT]).arg(script("scripts/pulsar.sh")).arg(self.data.path());
+        command.args([&self.port, &self.admin_port]).arg(settings);
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        self.running = command.spawn().unwrap().stdin.take();
     }
 
     fn process(&self) -> u32 {
@@ -105,8 +122,27 @@ impl Namespace {
 
     /// Asks the admin interface about a topic: `what` is what follows its name.
     pub(crate) fn ask(&self, method: &str, topic: &str, what: &str) -> http::Answer {
+        self.tell(method, topic, what, "")
+    }
+
+    /// The same with a body.
+    pub(crate) fn tell(&self, method: &str, topic: &str, what: &str, json: &str) -> http::Answer {
         let topic: String = topic.bytes().map(escaped).collect();
-        self.admin(method, &format!("/admin/v2/persistent/{}/{topic}{what}", self.name), "")
+        self.admin(method, &format!("/admin/v2/persistent/{}/{topic}{what}", self.name), json)
+    }
+
+    /// All versions of a topic's schema.
+    #[allow(dead_code)] // only the tests of schemas ask
+    pub(crate) fn schemas(&self, topic: &str) -> http::Answer {
+        self.admin("GET", &format!("/admin/v2/schemas/{}/{topic}/schemas", self.name), "")
+    }
+
+    /// Lets producers register whatever they like.
+    #[allow(dead_code)] // the same
+    pub(crate) fn allow_any_schema(&self) {
+        let path = format!("/admin/v2/namespaces/{}/schemaCompatibilityStrategy", self.name);
+        let answer = self.admin("PUT", &path, r#""ALWAYS_COMPATIBLE""#);
+        assert!(answer.status < 300, "{answer:?}");
     }
 
     fn admin(&self, method: &str, path: &str, json: &str) -> http::Answer {

@@ -1,12 +1,12 @@
 //! Pulsar's admin interface, for what its protocol cannot say: whether a topic is still the same one, how far it goes.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use reqwest::{Client, Method, StatusCode};
+use reqwest::{Certificate, Client, Method, StatusCode};
 use schemas::Position;
 use serde_json::Value;
 use std::time::Duration;
 
-use super::{BrokerError, PulsarSettings};
+use super::{BrokerError, COMMANDS, PulsarSettings};
 
 /// How long an answer may take: nothing here is asked for while commands are on their way.
 const ANSWER_MAX: Duration = Duration::from_secs(5);
@@ -72,12 +72,22 @@ impl Admin {
     pub fn new(settings: &PulsarSettings) -> Result<Self, BrokerError> {
         // An error only says that somebody chose the cryptography before us.
         let _ = rustls::crypto::ring::default_provider().install_default();
+        let mut builder = Client::builder().no_proxy().timeout(ANSWER_MAX);
+        if let Some(certificates) = settings.read_certificates()? {
+            builder = builder.tls_certs_only(Certificate::from_pem_bundle(&certificates)?);
+        }
         Ok(Self {
-            client: Client::builder().no_proxy().timeout(ANSWER_MAX).build()?,
+            client: builder.build()?,
             url: settings.admin.trim_end_matches('/').to_owned(),
             namespace: settings.namespace.clone(),
             token: settings.token.as_ref().map(|token| token.0.clone()),
         })
+    }
+
+    /// Whether we are let in.
+    pub async fn knock(&self) -> Result<(), BrokerError> {
+        let path = format!("{}/partitions", self.path(COMMANDS));
+        self.ask(Method::GET, &path, None, &[StatusCode::NOT_FOUND]).await.map(drop)
     }
 
     /// Makes a partitioned topic; one that is there stays as it is.
@@ -166,8 +176,14 @@ impl Admin {
         if status.is_success() || fine.contains(&status) {
             return Ok(serde_json::from_str(&text).unwrap_or_default());
         }
-        Err(BrokerError::Refused { path: path.to_owned(), status: status.as_u16(), body: text })
+        Err(BrokerError::Refused { path: path.to_owned(), status: status.as_u16(), reason: reason(status, &text) })
     }
+}
+
+/// Why the broker refused: its servlets say it on a page of HTML, which is for no log.
+fn reason(status: StatusCode, text: &str) -> String {
+    let answer: Value = serde_json::from_str(text).unwrap_or_default();
+    answer["reason"].as_str().or(status.canonical_reason()).unwrap_or_default().to_owned()
 }
 
 fn escaped(name: &str) -> String {
