@@ -11,6 +11,7 @@ import tempfile
 import time
 import urllib.request
 from pathlib import Path
+from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(os.environ.get("DRILL_BIN", ROOT / "target/release"))
@@ -56,6 +57,12 @@ def answers(address, path):
 
 def rss_mb(process):
     return int(subprocess.check_output(["ps", "-o", "rss=", "-p", str(process.pid)])) // 1024
+
+
+class Line(NamedTuple):
+    owner: str
+    epoch: int
+    messages: int
 
 
 class Stage:
@@ -180,7 +187,7 @@ class Stage:
             "SELECT source, owner, epoch, messages FROM lines"
             " WHERE flow = 'tracking' AND source LIKE 'alpes-comandos%' AND messages > 0"
         )
-        return {source: (owner, int(epoch), int(messages)) for source, owner, epoch, messages in rows}
+        return {source: Line(owner, int(epoch), int(messages)) for source, owner, epoch, messages in rows}
 
     def counted(self):
         return self.number("SELECT coalesce(sum(messages), 0) FROM lines")
