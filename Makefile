@@ -1,7 +1,7 @@
 # What people do with this repository. `make` alone lists it.
 
 .DEFAULT_GOAL := help
-.PHONY: bench-pulsar help setup run pulsar test drill bench lint fmt
+.PHONY: bench-pulsar help setup run pulsar test drill drill-pulsar bench lint fmt
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -26,6 +26,11 @@ test: ## Run every test, with a PostgreSQL and a broker that they start by thems
 drill: export ALPES_DRILL = 1
 drill: export ALPES_CASES = 500
 drill: test ## The same at full length: every kill at every step, 500 cases of every property
+
+drill-pulsar: ## Disturb workers and the broker while millions of commands flow; ARGS="A" runs one drill, see tests/python/drill.py
+	@scripts/setup.sh test
+	cargo build --release --locked --bin alpes --example produce
+	scripts/python.sh tests/python/drill.py $(ARGS)
 
 bench: setup ## Measure throughput and latency against bounds of the same run
 	cargo build --release --locked

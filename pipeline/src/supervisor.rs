@@ -144,7 +144,7 @@ async fn topic_partitions(
 
 async fn keep_running(context: LineContext, broker: Option<Broker>, flow: Flow, partition: Partition) {
     let mut shutdown = context.shutdown.clone();
-    let mut pause = PAUSE_MIN;
+    let (mut pause, mut gaps) = (PAUSE_MIN, Gaps::default());
     while !*shutdown.borrow() {
         let started = tokio::time::Instant::now();
         let outcome = run_line(&context, broker.as_ref(), flow, &partition).await;
@@ -155,7 +155,7 @@ async fn keep_running(context: LineContext, broker: Option<Broker>, flow: Flow, 
             Ok(()) => continue,
             Err(LineError::Sink(SinkError::Taken(_))) => STANDBY,
             Err(error) => {
-                report(flow, &partition, &error);
+                report(flow, &partition, &error, gaps.is_lasting(&error));
                 pause
             }
         };
@@ -181,13 +181,39 @@ async fn run_line(
     }
 }
 
-fn report(flow: Flow, partition: &Partition, error: &LineError) {
+/// Tells messages that are missing from those that are late. While the broker deals partitions out anew it may send what
+/// comes next to the new worker first, and only then goes back to what nobody has acknowledged: a subscription later
+/// everything is there.
+#[derive(Debug, Default)]
+struct Gaps {
+    /// Behind which position the last one was, if the line was stopped by one.
+    last: Option<String>,
+}
+
+impl Gaps {
+    /// Whether the line stopped at the same gap as the last time.
+    fn is_lasting(&mut self, error: &LineError) -> bool {
+        let after = match error {
+            LineError::Source(SourceError::Gap { after, .. }) => Some(after.clone()),
+            _ => None,
+        };
+        let lasting = after.is_some() && after == self.last;
+        self.last = after;
+        lasting
+    }
+}
+
+fn report(flow: Flow, partition: &Partition, error: &LineError, lasting_gap: bool) {
     metrics::counter!("alpes_line_restarts_total", "flow" => flow.name()).increment(1);
     let flow = flow.name();
     match error {
-        LineError::Source(SourceError::Gap { .. }) => {
+        LineError::Source(SourceError::Gap { .. }) if lasting_gap => {
             metrics::counter!("alpes_line_gaps_total", "source" => partition.to_string()).increment(1);
             tracing::error!(flow, %partition, %error, "line stopped: data is missing");
+        }
+        // Nobody is to accept a loss that is none, so the error's own advice is left out.
+        LineError::Source(SourceError::Gap { after, next, .. }) => {
+            tracing::warn!(flow, %partition, after, next, "the broker passed messages over; asking for them again");
         }
         error => tracing::warn!(flow, %partition, %error, "line stopped; it will be taken again"),
     }
@@ -197,4 +223,25 @@ fn report(flow: Flow, partition: &Partition, error: &LineError) {
 pub(crate) async fn sleep_unless_stopped(duration: Duration, shutdown: &mut watch::Receiver<bool>) {
     // Either outcome is fine, and a closed channel means that the process is going down.
     let _ = tokio::time::timeout(duration, shutdown.wait_for(|stop| *stop)).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gap(after: &str) -> LineError {
+        let (source_name, after, next) = ("alpes-comandos-partition-1@1".into(), after.into(), "7:9:-1".into());
+        LineError::Source(SourceError::Gap { source_name, after, next })
+    }
+
+    #[test]
+    fn only_a_gap_that_comes_again_is_a_loss() {
+        let mut gaps = Gaps::default();
+        assert!(!gaps.is_lasting(&gap("7:1:0")), "the broker may have been dealing partitions out");
+        assert!(!gaps.is_lasting(&gap("7:2:0")), "what was behind the first one has come");
+        assert!(gaps.is_lasting(&gap("7:2:0")));
+        assert!(gaps.is_lasting(&gap("7:2:0")), "for as long as nobody accepts it");
+        assert!(!gaps.is_lasting(&SourceError::Ended.into()));
+        assert!(!gaps.is_lasting(&gap("7:2:0")));
+    }
 }

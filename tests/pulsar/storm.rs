@@ -55,5 +55,8 @@ fn killed_workers_and_brokers_lose_nothing() {
         }
         println!("{}", load.finish());
         assert_sample_counted(&home);
+        // Nothing was lost, so nobody may be told that something was: who believes it accepts the loss.
+        let log = std::fs::read_to_string(home.data().join("log")).unwrap();
+        assert_eq!(log.lines().find(|line| line.contains(" ERROR ")), None);
     }
 }
