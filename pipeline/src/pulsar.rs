@@ -10,6 +10,7 @@ pub mod idle;
 mod inbox;
 mod schema;
 
+pub(crate) use inbox::remember;
 pub use inbox::{Inbox, TopicPartition};
 
 use bytes::Bytes;
@@ -252,13 +253,14 @@ impl PulsarSource {
             _ => {}
         }
         let extent = self.broker.admin.extent(&self.from.partition, SUBSCRIPTION).await?;
-        if !gap::is_gap(self.position, at, &extent.ledgers) {
+        if !gap::is_gap(self.position, at, &extent.ledgers, self.ownership.seen().await?) {
             return Ok(());
         }
         if self.gap_accepted.is_some_and(|accepted| at <= accepted) {
             tracing::warn!(source = %self.name, after = %self.position, next = %at, "going on behind an accepted gap");
             return Ok(());
         }
+        self.ownership.stopped_at_gap(at).await?;
         let (after, next) = (self.position.to_string(), at.to_string());
         Err(SourceError::Gap { source_name: self.name.clone(), after, next })
     }

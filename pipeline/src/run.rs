@@ -12,7 +12,7 @@ use std::time::Instant;
 use tokio::sync::watch;
 
 use crate::log::{LogSource, source_name};
-use crate::pulsar::{Inbox, TopicPartition};
+use crate::pulsar::{Inbox, TopicPartition, remember};
 use crate::{Acknowledge, LineError, Source, SourceError, epoch, flows};
 
 /// What every line of a process shares; see [`supervisor`](crate::supervisor).
@@ -54,7 +54,9 @@ pub async fn topic_line(
     // Asked first: what it had acknowledged then is committed now, whoever else is at work.
     let extent = broker.admin.extent(&partition.partition, SUBSCRIPTION).await.map_err(SourceError::from)?;
     let mut ownership = Line::register(&context.options, spec).await?;
-    rewind_after_restore(broker, &partition, &extent, ownership.committed().await?).await?;
+    let committed = ownership.committed().await?;
+    remember(&extent, &ownership, committed).await?;
+    rewind_after_restore(broker, &partition, &extent, committed).await?;
     let shutdown = context.shutdown.clone();
     let mut inbox = Inbox::subscribe(broker, partition, shutdown).await.map_err(SourceError::from)?;
     while let Some(first) = inbox.first(&ownership).await? {

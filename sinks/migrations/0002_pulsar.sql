@@ -11,6 +11,12 @@ ALTER TABLE lines ADD COLUMN session_pid integer;
 ALTER TABLE lines ADD COLUMN session_start timestamptz;
 -- A loss that somebody has accepted: the line goes on behind the gap up to this position.
 ALTER TABLE lines ADD COLUMN gap_accepted text;
+-- The message behind a gap at which the line has stopped; null while there is none.
+ALTER TABLE lines ADD COLUMN gap text;
+-- The first entry behind the position that the topic was seen to hold. A ledger that was dropped leaves no trace at the
+-- broker: what was there must have been read before the line goes on behind it.
+ALTER TABLE lines ADD COLUMN next_ledger bigint;
+ALTER TABLE lines ADD COLUMN next_entry bigint;
 
 -- What the bytes are written in; null: JSON. See schemas/src/message.rs: Encoding.
 ALTER TABLE log ADD COLUMN encoding text;

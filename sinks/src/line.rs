@@ -12,7 +12,7 @@ use crate::{Epoch, Flow, SinkError, days, locks, names::Names, session};
 
 /// Counts the epoch number up: whoever had the line before changes no row any more.
 const TAKE: &str = "
-UPDATE lines SET epoch = epoch + 1, owner = $2, taken_at = clock_timestamp(), session_pid = pg_backend_pid(),
+UPDATE lines SET epoch = epoch + 1, gap = NULL, owner = $2, taken_at = clock_timestamp(), session_pid = pg_backend_pid(),
     session_start = (SELECT backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid())
 WHERE line = $1 RETURNING epoch, ledger, entry, index, gap_accepted";
 
@@ -22,6 +22,13 @@ const END_SESSION: &str = "
 SELECT pg_terminate_backend(a.pid) FROM lines l
 JOIN pg_stat_activity a ON a.pid = l.session_pid AND a.backend_start = l.session_start
 WHERE l.line = $1 AND a.pid <> pg_backend_pid()";
+
+/// What is known stays known until it has been read. A line that is busy is spared: it is reading what comes next.
+const SAW: &str = "
+UPDATE lines SET next_ledger = $2, next_entry = $3
+WHERE line = (SELECT line FROM lines WHERE line = $1 AND (next_ledger IS NULL
+                  OR (next_ledger, next_entry) <= (ledger, entry) OR (next_ledger, next_entry) > ($2, $3))
+              FOR UPDATE SKIP LOCKED)";
 
 /// No line has this epoch number: they begin at 0.
 const NOBODYS: i64 = -1;
@@ -148,6 +155,30 @@ impl Ownership {
         Ok(self.look().await?.1)
     }
 
+    /// The topic was seen to hold the entry `next`, the first one behind the line's position.
+    pub async fn saw(&self, next: (i64, i64)) -> Result<(), sqlx::Error> {
+        let mut connection = session::connect(&self.options, "look").await?;
+        saw(&mut connection, self.line, next).await?;
+        connection.close().await
+    }
+
+    /// An entry that the topic was seen to hold when the line had not read it.
+    pub async fn seen(&self) -> Result<Option<(i64, i64)>, sqlx::Error> {
+        let mut connection = session::connect(&self.options, "look").await?;
+        let select = "SELECT next_ledger, next_entry FROM lines WHERE line = $1 AND next_ledger IS NOT NULL";
+        let seen = sqlx::query_as(select).bind(self.line).fetch_optional(&mut connection).await?;
+        connection.close().await?;
+        Ok(seen)
+    }
+
+    /// The line has stopped at a gap: the next message is the one at `next`.
+    pub async fn stopped_at_gap(&self, next: Position) -> Result<(), sqlx::Error> {
+        let mut connection = session::connect(&self.options, "look").await?;
+        let update = "UPDATE lines SET gap = $2 WHERE line = $1 AND epoch = $3";
+        sqlx::query(update).bind(self.line).bind(next.to_string()).bind(self.epoch).execute(&mut connection).await?;
+        connection.close().await
+    }
+
     async fn look(&self) -> Result<(i64, Position), sqlx::Error> {
         let mut connection = session::connect(&self.options, "look").await?;
         let select = "SELECT epoch, ledger, entry, index FROM lines WHERE line = $1";
@@ -155,6 +186,12 @@ impl Ownership {
         connection.close().await?;
         Ok((epoch, Position { ledger, entry, index }))
     }
+}
+
+/// The topic of a line was seen to hold the entry `next`, the first one behind the line's position.
+pub async fn saw(connection: &mut PgConnection, line: i32, next: (i64, i64)) -> Result<(), sqlx::Error> {
+    sqlx::query(SAW).bind(line).bind(next.0).bind(next.1).execute(connection).await?;
+    Ok(())
 }
 
 /// Its number; made if it is new. Looked for first: an insert would wait for an epoch of the line that is under way.

@@ -86,7 +86,7 @@ async fn list(lines: Vec<StoredLine>, admin: Option<Admin>, json: bool) -> Resul
         "{:<10} {:<48} {:<28} {:>6} {:>18} {:>12} {:>10} {:>8}",
         "FLOW", "SOURCE", "OWNER", "EPOCH", "POSITION", "MESSAGES", "WAITING", "LAG"
     ));
-    for (line, waiting) in listed {
+    for (line, waiting) in &listed {
         let owner = if line.connected { line.owner.as_deref().unwrap_or("?") } else { "-" };
         let waiting = waiting.map_or("?".to_owned(), |waiting| waiting.to_string());
         let lag = line.lag_seconds(Timestamp::now()).map_or("?".to_owned(), |lag| format!("{lag} s"));
@@ -97,6 +97,13 @@ async fn list(lines: Vec<StoredLine>, admin: Option<Admin>, json: bool) -> Resul
             line.epoch,
             line.position().to_string(),
             line.messages
+        ));
+    }
+    for (StoredLine { source, gap, .. }, _) in listed {
+        let Some(next) = gap else { continue };
+        console::line(format!(
+            "{source} has stopped: messages before {next} are missing. Once the loss is accepted, \
+             `alpes workers accept-gap {source} {next}` lets it go on"
         ));
     }
     Ok(())
@@ -115,6 +122,7 @@ fn as_json(line: &StoredLine, waiting: Option<i64>) -> Value {
         "duplicates": line.duplicates,
         "rejected": line.rejected,
         "waiting": waiting,
+        "gap": line.gap,
         "watermark": line.watermark.map(|watermark| Timestamp::from(watermark).to_string()),
         "lag_seconds": line.lag_seconds(Timestamp::now()),
         "updated_at": Timestamp::from(line.updated_at).to_string(),

@@ -18,6 +18,7 @@ mod reaper;
 mod sample;
 
 mod foreign;
+mod gaps;
 mod schemas;
 mod security;
 mod storm;

@@ -91,8 +91,7 @@ impl Broker {
         let namespace = Namespace { url: self.url(), admin: self.admin_address(), name };
         namespace.admin("PUT", &format!("/admin/v2/namespaces/{}", namespace.name), "");
         // What a test reads again must still be there.
-        let retention = r#"{"retentionTimeInMinutes": 60, "retentionSizeInMB": 1000}"#;
-        namespace.admin("POST", &format!("/admin/v2/namespaces/{}/retention", namespace.name), retention);
+        namespace.retain(r#"{"retentionTimeInMinutes": 60, "retentionSizeInMB": 1000}"#);
         namespace
     }
 }
@@ -129,6 +128,11 @@ impl Namespace {
     pub(crate) fn tell(&self, method: &str, topic: &str, what: &str, json: &str) -> http::Answer {
         let topic: String = topic.bytes().map(escaped).collect();
         self.admin(method, &format!("/admin/v2/persistent/{}/{topic}{what}", self.name), json)
+    }
+
+    /// How long what was acknowledged is kept.
+    pub(crate) fn retain(&self, retention: &str) {
+        self.admin("POST", &format!("/admin/v2/namespaces/{}/retention", self.name), retention);
     }
 
     /// All versions of a topic's schema.

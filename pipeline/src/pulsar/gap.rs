@@ -14,11 +14,14 @@ pub(super) fn skipped(after: Position, at: Position) -> Option<u64> {
     Some(u64::try_from(entries).unwrap_or(0))
 }
 
-/// Whether messages are missing between `after` and `at`, in a topic that has `ledgers` (with how many entries each).
-/// Ledgers that are gone were acknowledged by everybody: they are no gap.
-pub(super) fn is_gap(after: Position, at: Position, ledgers: &[(i64, i64)]) -> bool {
+/// Whether messages are missing between `after` and `at`, in a topic that has `ledgers` (with how many entries each) and
+/// was `seen` to hold an entry before. Ledgers that are gone say nothing any more: what was seen of them does.
+pub(super) fn is_gap(after: Position, at: Position, ledgers: &[(i64, i64)], seen: Option<(i64, i64)>) -> bool {
     if after == Position::START {
         return false;
+    }
+    if seen.is_some_and(|seen| seen > (after.ledger, after.entry) && seen < (at.ledger, at.entry)) {
+        return true;
     }
     if at.ledger == after.ledger {
         return at.entry > after.entry + 1;
@@ -40,19 +43,23 @@ mod tests {
 
     #[test]
     fn the_next_entry_is_no_gap() {
-        assert!(!is_gap(Position::START, at(7, 12), &[]));
-        assert!(!is_gap(at(7, 12), at(7, 13), &[(7, 0)]));
-        assert!(!is_gap(Position { index: 3, ..at(7, 12) }, Position { index: 0, ..at(7, 13) }, &[(7, 0)]));
-        assert!(!is_gap(at(7, 12), at(9, 0), &[(7, 13), (8, 0), (9, 0)]));
-        assert!(!is_gap(at(7, 12), at(9, 0), &[(9, 0)]), "what is gone was acknowledged");
+        assert!(!is_gap(Position::START, at(7, 12), &[], None));
+        assert!(!is_gap(at(7, 12), at(7, 13), &[(7, 0)], None));
+        assert!(!is_gap(Position { index: 3, ..at(7, 12) }, Position { index: 0, ..at(7, 13) }, &[(7, 0)], None));
+        assert!(!is_gap(at(7, 12), at(9, 0), &[(7, 13), (8, 0), (9, 0)], None));
+        assert!(!is_gap(at(7, 12), at(9, 0), &[(9, 0)], None), "nobody knows of any more");
+        assert!(!is_gap(at(7, 12), at(9, 0), &[(9, 0)], Some((7, 12))));
+        assert!(!is_gap(at(7, 12), at(9, 0), &[(9, 0)], Some((9, 0))));
     }
 
     #[test]
     fn what_is_left_out_is_a_gap() {
-        assert!(is_gap(at(7, 12), at(7, 14), &[(7, 0)]));
-        assert!(is_gap(at(7, 12), at(9, 0), &[(7, 14), (9, 0)]));
-        assert!(is_gap(at(7, 12), at(9, 0), &[(7, 13), (8, 1), (9, 0)]));
-        assert!(is_gap(at(7, 12), at(9, 1), &[(9, 0)]));
+        assert!(is_gap(at(7, 12), at(7, 14), &[(7, 0)], None));
+        assert!(is_gap(at(7, 12), at(9, 0), &[(7, 14), (9, 0)], None));
+        assert!(is_gap(at(7, 12), at(9, 0), &[(7, 13), (8, 1), (9, 0)], None));
+        assert!(is_gap(at(7, 12), at(9, 1), &[(9, 0)], None));
+        assert!(is_gap(at(7, 12), at(9, 0), &[(9, 0)], Some((7, 13))));
+        assert!(is_gap(at(7, 12), at(9, 0), &[(9, 0)], Some((8, 0))));
     }
 
     #[test]

@@ -1,10 +1,12 @@
 //! Time passes in idle topics, too: what the broker has nothing of must not keep windows open.
 //!
-//! No tick is published: the users' topics have other readers. The broker is asked instead, now and then.
+//! No tick is published: the users' topics have other readers. The broker is asked instead, now and then; what it has of
+//! a topic that is not idle is remembered, see [`gap`](super::gap).
 
 use schemas::Timestamp;
+use sinks::pulsar::admin::Extent;
 use sinks::pulsar::{Admin, BrokerError, PulsarSettings, SUBSCRIPTION};
-use sinks::{SinkError, closer};
+use sinks::{SinkError, closer, line};
 use sqlx::PgConnection;
 use std::time::{Duration, Instant};
 
@@ -33,9 +35,18 @@ impl Topics {
         let now = Timestamp::now();
         for idle in closer::idle_topics(connection, now, IDLE).await? {
             let Some((topic, incarnation)) = idle.source.split_once('@') else { continue };
-            match self.has_nothing_behind(topic, incarnation, (idle.ledger, idle.entry)).await {
-                Ok(true) => closer::pass_time(connection, &idle, now).await?,
-                Ok(false) => {}
+            match self.extent_of(topic, incarnation).await {
+                Ok(Some(extent)) => {
+                    let committed = (idle.ledger, idle.entry);
+                    if let Some(next) = extent.next(committed) {
+                        line::saw(connection, idle.line, next).await?;
+                    }
+                    if !extent.reaches_beyond(committed) {
+                        closer::pass_time(connection, &idle, now).await?;
+                    }
+                }
+                // A topic that was made again has all its messages unread by the line that comes for it.
+                Ok(None) => {}
                 // Windows stay open for longer, that is all.
                 Err(error) => tracing::debug!(%error, topic, "the broker does not say whether the topic is idle"),
             }
@@ -43,14 +54,9 @@ impl Topics {
         Ok(())
     }
 
-    async fn has_nothing_behind(
-        &self,
-        topic: &str,
-        incarnation: &str,
-        committed: (i64, i64),
-    ) -> Result<bool, BrokerError> {
-        let unread = self.admin.extent(topic, SUBSCRIPTION).await?.reaches_beyond(committed);
-        // A topic that was made again has all its messages unread by the line that comes for it.
-        Ok(!unread && self.admin.incarnation(topic).await?.to_string() == incarnation)
+    /// What the topic holds, if it is still the one that the line reads.
+    async fn extent_of(&self, topic: &str, incarnation: &str) -> Result<Option<Extent>, BrokerError> {
+        let extent = self.admin.extent(topic, SUBSCRIPTION).await?;
+        Ok((self.admin.incarnation(topic).await?.to_string() == incarnation).then_some(extent))
     }
 }

@@ -5,6 +5,7 @@ use pulsar::consumer::InitialPosition;
 use pulsar::{ConsumerOptions, SubType};
 use schemas::Position;
 use sinks::line::Ownership;
+use sinks::pulsar::admin::Extent;
 use sinks::pulsar::{Broker, BrokerError, SUBSCRIPTION};
 use std::sync::Arc;
 use std::time::Duration;
@@ -84,6 +85,7 @@ impl Inbox {
                     let extent = self.broker.admin.extent(&self.from.partition, SUBSCRIPTION).await?;
                     let committed = ownership.committed().await?;
                     let waits = extent.reaches_beyond((committed.ledger, committed.entry));
+                    remember(&extent, ownership, committed).await?;
                     if waits && stuck == Some(committed) {
                         return Err(BrokerError::Consumer(format!(
                             "{}: nobody is sent what waits",
@@ -122,6 +124,14 @@ impl Inbox {
             ownership,
             shutdown: self.shutdown.clone(),
         }
+    }
+}
+
+/// Remembers what comes next in the topic: should it be dropped before it is read, that is noticed.
+pub(crate) async fn remember(extent: &Extent, ownership: &Ownership, committed: Position) -> Result<(), sqlx::Error> {
+    match extent.next((committed.ledger, committed.entry)) {
+        Some(next) => ownership.saw(next).await,
+        None => Ok(()),
     }
 }
 

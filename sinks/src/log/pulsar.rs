@@ -5,7 +5,7 @@ use metrics::counter;
 use pulsar::producer::{Message, SendFuture};
 use pulsar::{Producer, ProducerOptions, TokioExecutor};
 use schemas::avro::{self, AvroError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{AppendRequest, Appended, Flow, LogBackend, LogEntry, LogError, PartitionKey, Receipt};
 use crate::pulsar::{Broker, BrokerError, COMMANDS, PulsarSettings, avro_schema, partition_name, stored_at};
@@ -17,6 +17,8 @@ pub const LANES: usize = 4;
 const BATCH_COMMANDS_MAX: u32 = 1_000;
 /// Bytes in one entry: well below what a broker takes (5 MB), however the last command turns out.
 const BATCH_BYTES_MAX: usize = 1024 * 1024;
+/// How often partitions that were added are looked for: as often as the lines do.
+const NEW_PARTITIONS: Duration = Duration::from_secs(30);
 /// How long an entry may wait for company. Groups say themselves when they are complete: this is in case they cannot.
 const BATCH_WAIT: Duration = Duration::from_millis(100);
 
@@ -27,11 +29,15 @@ pub struct PulsarLog {
     partitions: Option<Partitions>,
 }
 
-struct Partitions(Vec<Producer<TokioExecutor>>);
+struct Partitions {
+    broker: Broker,
+    producers: Vec<Producer<TokioExecutor>>,
+    counted: Instant,
+}
 
 impl std::fmt::Debug for Partitions {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Partitions({})", self.0.len())
+        write!(f, "Partitions({})", self.producers.len())
     }
 }
 
@@ -51,7 +57,10 @@ impl PulsarLog {
     async fn try_append(&mut self, group: &[AppendRequest]) -> Result<Vec<Appended>, BrokerError> {
         // Taken out: a failure on the way leaves no producer behind, and the next append starts afresh.
         let mut partitions = match self.partitions.take() {
-            Some(partitions) => partitions,
+            Some(mut partitions) => {
+                partitions.grow().await?;
+                partitions
+            }
             None => Partitions::open(&self.settings).await?,
         };
         let mut sent = Vec::with_capacity(group.len());
@@ -73,14 +82,29 @@ impl PulsarLog {
 impl Partitions {
     /// Returns when the broker has answered for everything that was sent; what it answered, the receipts say.
     async fn flush(&mut self) {
-        join_all(self.0.iter_mut().map(|producer| producer.send_batch())).await;
+        join_all(self.producers.iter_mut().map(|producer| producer.send_batch())).await;
     }
 
     async fn open(settings: &PulsarSettings) -> Result<Self, BrokerError> {
         let broker = Broker::connect(settings).await?;
         broker.make_commands().await?;
-        let mut producers = Vec::new();
-        for partition in 0..broker.command_partitions().await?.max(1) {
+        let mut partitions = Self { broker, producers: Vec::new(), counted: Instant::now() };
+        partitions.open_up_to(partitions.broker.command_partitions().await?.max(1)).await?;
+        Ok(partitions)
+    }
+
+    /// Takes in partitions that were added. Keys are dealt out anew by that: a count does not depend on which line reads
+    /// an event, so nobody needs to wait for anybody.
+    async fn grow(&mut self) -> Result<(), BrokerError> {
+        if self.counted.elapsed() < NEW_PARTITIONS {
+            return Ok(());
+        }
+        self.counted = Instant::now();
+        self.open_up_to(self.broker.command_partitions().await?).await
+    }
+
+    async fn open_up_to(&mut self, partitions: u32) -> Result<(), BrokerError> {
+        for partition in self.producers.len() as u32..partitions {
             let options = ProducerOptions {
                 schema: avro::schema_text(COMMANDS).map(|text| avro_schema(COMMANDS, text)),
                 batch_size: Some(BATCH_COMMANDS_MAX),
@@ -89,15 +113,16 @@ impl Partitions {
                 block_queue_if_full: true,
                 ..ProducerOptions::default()
             };
-            let topic = broker.topic(&partition_name(COMMANDS, partition));
-            producers.push(broker.client.producer().with_topic(topic).with_options(options).build().await?);
+            let topic = self.broker.topic(&partition_name(COMMANDS, partition));
+            let producer = self.broker.client.producer().with_topic(topic).with_options(options).build().await?;
+            self.producers.push(producer);
         }
-        Ok(Self(producers))
+        Ok(())
     }
 
     async fn send(&mut self, entry: &LogEntry) -> Result<Sent, BrokerError> {
-        let partition = partition_of(entry.key, self.0.len());
-        let receipt = self.0[partition].send_non_blocking(message(entry)?).await?;
+        let partition = partition_of(entry.key, self.producers.len());
+        let receipt = self.producers[partition].send_non_blocking(message(entry)?).await?;
         Ok(Sent { flow: entry.key.flow, partition, receipt })
     }
 }

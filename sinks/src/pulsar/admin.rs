@@ -43,11 +43,23 @@ pub struct Extent {
 }
 
 impl Extent {
-    /// Whether there is an entry behind the one at `(ledger, entry)`.
+    /// The first entry behind the one at `committed` that is there, or was there until somebody acknowledged it.
+    pub fn next(&self, committed: (i64, i64)) -> Option<(i64, i64)> {
+        let acknowledged = self.acknowledged.map(|it| (it.ledger, it.entry));
+        let beyond = self.ends().chain(acknowledged).filter(|end| end.1 >= 0 && *end > committed);
+        // A ledger is there from its first entry on, or not at all.
+        beyond.map(|(ledger, _)| (ledger, if ledger == committed.0 { committed.1 + 1 } else { 0 })).min()
+    }
+
+    /// Whether there is an entry behind the one at `committed`.
     pub fn reaches_beyond(&self, committed: (i64, i64)) -> bool {
-        let beyond = |ledger: i64, entry: i64| entry >= 0 && (ledger, entry) > committed;
-        let ledgers = self.ledgers.iter().any(|(ledger, entries)| beyond(*ledger, entries - 1));
-        ledgers || beyond(self.last.ledger, self.last.entry)
+        self.ends().any(|end| end.1 >= 0 && end > committed)
+    }
+
+    /// The last entry of each ledger; -1 where it has none.
+    fn ends(&self) -> impl Iterator<Item = (i64, i64)> {
+        let ledgers = self.ledgers.iter().map(|(ledger, entries)| (*ledger, entries - 1));
+        ledgers.chain([(self.last.ledger, self.last.entry)])
     }
 
     /// Whether the subscription has acknowledged an entry behind the one at `committed` that is still there. After a
@@ -217,6 +229,16 @@ mod tests {
         assert!(!extent((9, 3), (9, -1)).acknowledged_beyond((6, 9)), "the end of the ledger before");
         assert!(extent((9, 3), (9, -1)).acknowledged_beyond((6, 8)));
         assert!(extent((9, 3), (9, -1)).acknowledged_beyond((-1, -1)));
+    }
+
+    #[test]
+    fn what_comes_next_is_known() {
+        assert_eq!(extent((9, 3), (9, 2)).next((6, 4)), Some((6, 5)));
+        assert_eq!(extent((9, 3), (9, 2)).next((6, 9)), Some((9, 0)));
+        assert_eq!(extent((9, 3), (9, 2)).next((9, 2)), Some((9, 3)));
+        assert_eq!(extent((9, 3), (9, 2)).next((9, 3)), None);
+        assert_eq!(extent((9, -1), (9, -1)).next((-1, -1)), Some((6, 0)));
+        assert_eq!(extent((9, 3), (4, 7)).next((4, 6)), Some((4, 7)), "gone, but acknowledged by whom?");
     }
 
     #[test]

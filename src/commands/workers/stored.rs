@@ -20,6 +20,8 @@ pub(super) struct StoredLine {
     pub(super) accepted: i64,
     pub(super) duplicates: i64,
     pub(super) rejected: i64,
+    /// The message behind the gap at which it has stopped.
+    pub(super) gap: Option<String>,
     /// Messages of the log in PostgreSQL that wait; a topic's broker knows its own.
     pub(super) unread: Option<i64>,
     pub(super) watermark: Option<DateTime<Utc>>,
@@ -28,7 +30,7 @@ pub(super) struct StoredLine {
 
 /// Sessions are named for their line, see sinks/src/session.rs; PostgreSQL cuts names at 63 bytes.
 const ALL: &str = "
-SELECT l.flow, l.source, l.owner, l.epoch, l.ledger, l.entry, l.index, l.messages, l.accepted, l.duplicates, l.rejected,
+SELECT l.flow, l.source, l.owner, l.epoch, l.ledger, l.entry, l.index, l.messages, l.accepted, l.duplicates, l.rejected, l.gap,
        EXISTS (SELECT FROM pg_stat_activity a
                WHERE a.datname = current_database()
                  AND a.application_name = left('alpes ' || l.flow || ' ' || l.source, 63)) AS connected,
@@ -47,7 +49,7 @@ pub(super) async fn accept_gap(
     source: &str,
     position: Position,
 ) -> Result<u64, sqlx::Error> {
-    let update = "UPDATE lines SET gap_accepted = $2 WHERE source = $1";
+    let update = "UPDATE lines SET gap_accepted = $2, gap = NULL WHERE source = $1";
     let done = sqlx::query(update).bind(source).bind(position.to_string()).execute(connection).await?;
     Ok(done.rows_affected())
 }
