@@ -165,9 +165,9 @@ class Stage:
         produce = [BIN / "examples/produce", file, self.environment["PULSAR_URL"], self.environment["PULSAR_ADMIN"]]
         print("  " + subprocess.check_output(produce, text=True).strip())
 
-    def alarms(self):
-        """What any process has logged as an error."""
-        return [line for line in (self.folder / "alpes.log").read_text().splitlines() if " ERROR " in line]
+    def logged(self, text):
+        """The lines with this text in the log of all processes."""
+        return [line for line in (self.folder / "alpes.log").read_text().splitlines() if text in line]
 
     # The tables.
 
