@@ -260,7 +260,6 @@ impl PulsarSource {
             tracing::warn!(source = %self.name, after = %self.position, next = %at, "going on behind an accepted gap");
             return Ok(());
         }
-        self.ownership.stopped_at_gap(at).await?;
         let (after, next) = (self.position.to_string(), at.to_string());
         Err(SourceError::Gap { source_name: self.name.clone(), after, next })
     }

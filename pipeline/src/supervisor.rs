@@ -1,7 +1,7 @@
 //! Keeps the lines running: a line that stops, for whatever reason, is taken again and goes on from its position.
 
 use sinks::pulsar::{Broker, COMMANDS, PulsarSettings, TRACKING_TOPICS, partition_name};
-use sinks::{Flow, SinkError, closer, session};
+use sinks::{Flow, SinkError, closer, line, session};
 use sqlx::postgres::PgConnectOptions;
 use std::collections::BTreeSet;
 use std::fmt;
@@ -155,7 +155,11 @@ async fn keep_running(context: LineContext, broker: Option<Broker>, flow: Flow, 
             Ok(()) => continue,
             Err(LineError::Sink(SinkError::Taken(_))) => STANDBY,
             Err(error) => {
-                report(flow, &partition, &error, gaps.is_lasting(&error));
+                let lasting_gap = gaps.is_lasting(&error);
+                report(flow, &partition, &error, lasting_gap);
+                if lasting_gap {
+                    show_gap(&context, &error).await;
+                }
                 pause
             }
         };
@@ -216,6 +220,14 @@ fn report(flow: Flow, partition: &Partition, error: &LineError, lasting_gap: boo
             tracing::warn!(flow, %partition, after, next, "the broker passed messages over; asking for them again");
         }
         error => tracing::warn!(flow, %partition, %error, "line stopped; it will be taken again"),
+    }
+}
+
+/// Lets `alpes workers` show the gap. The alarm is in the log already; should this fail, the next time will do.
+async fn show_gap(context: &LineContext, error: &LineError) {
+    let LineError::Source(SourceError::Gap { source_name, next, .. }) = error else { return };
+    if let Err(error) = line::stopped_at_gap(&context.options, source_name, next).await {
+        tracing::warn!(%error, source = source_name, "the gap cannot be shown to `alpes workers`");
     }
 }
 

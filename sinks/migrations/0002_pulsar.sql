@@ -11,7 +11,7 @@ ALTER TABLE lines ADD COLUMN session_pid integer;
 ALTER TABLE lines ADD COLUMN session_start timestamptz;
 -- A loss that somebody has accepted: the line goes on behind the gap up to this position.
 ALTER TABLE lines ADD COLUMN gap_accepted text;
--- The message behind a gap at which the line has stopped; null while there is none.
+-- The message behind a gap at which the line has stopped; once the line is there, nothing is missing any more.
 ALTER TABLE lines ADD COLUMN gap text;
 -- The first entry behind the position that the topic was seen to hold. A ledger that was dropped leaves no trace at the
 -- broker: what was there must have been read before the line goes on behind it.

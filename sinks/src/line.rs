@@ -12,7 +12,7 @@ use crate::{Epoch, Flow, SinkError, days, locks, names::Names, session};
 
 /// Counts the epoch number up: whoever had the line before changes no row any more.
 const TAKE: &str = "
-UPDATE lines SET epoch = epoch + 1, gap = NULL, owner = $2, taken_at = clock_timestamp(), session_pid = pg_backend_pid(),
+UPDATE lines SET epoch = epoch + 1, owner = $2, taken_at = clock_timestamp(), session_pid = pg_backend_pid(),
     session_start = (SELECT backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid())
 WHERE line = $1 RETURNING epoch, ledger, entry, index, gap_accepted";
 
@@ -171,14 +171,6 @@ impl Ownership {
         Ok(seen)
     }
 
-    /// The line has stopped at a gap: the next message is the one at `next`.
-    pub async fn stopped_at_gap(&self, next: Position) -> Result<(), sqlx::Error> {
-        let mut connection = session::connect(&self.options, "look").await?;
-        let update = "UPDATE lines SET gap = $2 WHERE line = $1 AND epoch = $3";
-        sqlx::query(update).bind(self.line).bind(next.to_string()).bind(self.epoch).execute(&mut connection).await?;
-        connection.close().await
-    }
-
     async fn look(&self) -> Result<(i64, Position), sqlx::Error> {
         let mut connection = session::connect(&self.options, "look").await?;
         let select = "SELECT epoch, ledger, entry, index FROM lines WHERE line = $1";
@@ -186,6 +178,14 @@ impl Ownership {
         connection.close().await?;
         Ok((epoch, Position { ledger, entry, index }))
     }
+}
+
+/// The line over `source` has stopped at a gap, behind which the next message is the one at `next`.
+pub async fn stopped_at_gap(options: &PgConnectOptions, source: &str, next: &str) -> Result<(), sqlx::Error> {
+    let mut connection = session::connect(options, "gap").await?;
+    let update = "UPDATE lines SET gap = $2 WHERE source = $1";
+    sqlx::query(update).bind(source).bind(next).execute(&mut connection).await?;
+    connection.close().await
 }
 
 /// The topic of a line was seen to hold the entry `next`, the first one behind the line's position.

@@ -30,7 +30,8 @@ pub(super) struct StoredLine {
 
 /// Sessions are named for their line, see sinks/src/session.rs; PostgreSQL cuts names at 63 bytes.
 const ALL: &str = "
-SELECT l.flow, l.source, l.owner, l.epoch, l.ledger, l.entry, l.index, l.messages, l.accepted, l.duplicates, l.rejected, l.gap,
+SELECT l.flow, l.source, l.owner, l.epoch, l.ledger, l.entry, l.index, l.messages, l.accepted, l.duplicates, l.rejected,
+       CASE WHEN (l.ledger, l.entry) < (split_part(l.gap, ':', 1)::bigint, split_part(l.gap, ':', 2)::bigint) THEN l.gap END AS gap,
        EXISTS (SELECT FROM pg_stat_activity a
                WHERE a.datname = current_database()
                  AND a.application_name = left('alpes ' || l.flow || ' ' || l.source, 63)) AS connected,
