@@ -1,7 +1,7 @@
 //! Time passes in idle topics, too: what the broker has nothing of must not keep windows open.
 //!
 //! No tick is published: the users' topics have other readers. The broker is asked instead, now and then; what it has of
-//! a topic that is not idle is remembered, see [`gap`](super::gap).
+//! a topic that is not idle is remembered, in case it is dropped before it is read.
 
 use schemas::Timestamp;
 use sinks::pulsar::admin::Extent;
