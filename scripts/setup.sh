@@ -93,6 +93,7 @@ if ! has_postgres; then
 fi
 
 has curl || install curl curl curl curl curl
+has openssl || install OpenSSL openssl openssl openssl openssl
 has mvn || install Maven maven maven maven maven
 "$scripts/pulsar.sh" java >/dev/null 2>&1 ||
     install Java default-jre-headless java-21-openjdk-headless openjdk21-jre-headless openjdk

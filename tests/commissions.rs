@@ -26,10 +26,7 @@ fn counted(files: &[&str]) -> Home {
 }
 
 fn assert_expected(home: &Home) {
-    let (expected, found) = (sample::unpack("valores.csv.zst"), home.run("export valores"));
-    let differ = expected.lines().zip(found.lines()).find(|(expected, found)| expected != found);
-    assert_eq!(differ, None, "expected, found");
-    assert_eq!(expected.lines().count(), found.lines().count());
+    sample::assert_same_lines("valores", &sample::unpack("valores.csv.zst"), &home.run("export valores"));
     home.run("verify");
 }
 

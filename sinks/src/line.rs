@@ -227,7 +227,7 @@ pub struct EpochNames<'a> {
 pub enum FactsAccess {
     /// Relies on them: they stay as they are until it ends.
     Read,
-    /// Changes them: it waits for every epoch under way, and the others wait for it.
+    /// Makes a new generation of them: it waits for every epoch under way, and the others wait for it.
     Change,
 }
 
@@ -245,11 +245,13 @@ impl PostgresSink {
         campaigns.learn(connection, names.campaigns.into_iter()).await?;
         influencers.learn(connection, names.influencers.into_iter()).await?;
         // The lock is a statement of its own, so that what is read next is what held when the lock was granted.
-        let lock = match access {
-            FactsAccess::Read => "pg_advisory_xact_lock_shared",
-            FactsAccess::Change => "pg_advisory_xact_lock",
+        let facts = locks::FACTS;
+        let begin = match access {
+            FactsAccess::Read => format!("BEGIN; SELECT pg_advisory_xact_lock_shared({facts})"),
+            FactsAccess::Change => {
+                format!("BEGIN; SELECT pg_advisory_xact_lock({facts}); UPDATE facts SET generation = generation + 1")
+            }
         };
-        let begin = format!("BEGIN; SELECT {lock}({})", locks::FACTS);
         sqlx::raw_sql(sqlx::AssertSqlSafe(begin)).execute(&mut *connection).await?;
         let facts = move_position(&mut line, span).await?;
         fail::fail_point!("epoch::begun", |_| std::process::abort());

@@ -21,9 +21,7 @@ SELECT t.terms, r.* FROM terms t, unnest($7::smallint[], $8::smallint[], $9::num
 pub(crate) async fn define(writer: &mut Writer<'_>, terms: &Terms) -> Result<(), SinkError> {
     let campaign = writer.campaigns.number(&terms.campaign)?;
     let influencer = terms.influencer.as_deref().map(|name| writer.influencers.number(name)).transpose()?;
-    insert(writer.connection, campaign, influencer, terms).await?;
-    sqlx::query("UPDATE facts SET generation = generation + 1").execute(&mut *writer.connection).await?;
-    Ok(())
+    Ok(insert(writer.connection, campaign, influencer, terms).await?)
 }
 
 /// Stores a version of terms under the numbers of its campaign and influencer. Only an epoch may commit it; whoever asks

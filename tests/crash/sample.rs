@@ -22,6 +22,13 @@ pub(crate) fn unpack(name: &str) -> String {
     String::from_utf8(zstd::decode_all(File::open(data(name)).unwrap()).unwrap()).unwrap()
 }
 
+/// Two tables are the same. Says where they differ first, which is a help where they have 50,000 lines.
+pub(crate) fn assert_same_lines(name: &str, expected: &str, found: &str) {
+    let differ = expected.lines().zip(found.lines()).find(|(expected, found)| expected != found);
+    assert_eq!(differ, None, "{name}: expected, found");
+    assert_eq!(expected.lines().count(), found.lines().count(), "{name}: lines");
+}
+
 /// Some lines of the sample as files in `folder`, dealt out as a slice is into chunks; their names, one after the other.
 pub(crate) fn files(folder: &Path, lines: usize, files: usize) -> Vec<String> {
     let text = unpack("commands-100k.ndjson.zst");

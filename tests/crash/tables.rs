@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::alpes::Home;
 use super::recorder;
-use super::sample::{data, unpack};
+use super::sample::{assert_same_lines, data, unpack};
 
 /// The tables by name, each a text of lines.
 #[derive(Debug, PartialEq, Eq)]
@@ -36,13 +36,10 @@ impl Tables {
         self
     }
 
-    /// Says where they differ first, which is a help where they have 50,000 lines.
+    /// Every table is the same.
     pub(crate) fn assert_same(&self, found: &Self) {
         for (table, expected) in &self.0 {
-            let pairs = expected.lines().zip(found.0[table].lines());
-            let differ = pairs.filter(|(expected, found)| expected != found).take(1).collect::<Vec<_>>();
-            assert_eq!(differ, [], "{table}: expected, found");
-            assert_eq!(expected.lines().count(), found.0[table].lines().count(), "{table}: lines");
+            assert_same_lines(table, expected, &found.0[table]);
         }
     }
 }

@@ -29,10 +29,7 @@ pub(crate) fn load_at(home: &Home, rate: u32) -> Running {
 /// The windows are those that an independent program computed, and everything else agrees with what is stored.
 pub(crate) fn assert_sample_counted(home: &Home) {
     wait_until_counted(home);
-    let (expected, found) = (sample::unpack("ventanas.csv.zst"), home.run("export ventanas"));
-    let differ = expected.lines().zip(found.lines()).find(|(expected, found)| expected != found);
-    assert_eq!(differ, None, "expected, found");
-    assert_eq!(expected.lines().count(), found.lines().count());
+    sample::assert_same_lines("ventanas", &sample::unpack("ventanas.csv.zst"), &home.run("export ventanas"));
     home.run("verify");
 }
 

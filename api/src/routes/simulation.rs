@@ -129,8 +129,8 @@ pub(crate) async fn simulate(
 
 /// As the line would judge them, but that without a beginning they hold from the first event on.
 fn judge(payload: &[u8]) -> Result<schemas::Terms, ApiError> {
-    let assigned_id = Some(Uuid::now_v7());
-    let context = Context { source: "http", position: Position::START, published_at: Timestamp::EPOCH, assigned_id };
+    let published_at = Timestamp::EPOCH;
+    let context = Context { source: "http", position: Position::START, published_at, assigned_id: None };
     let record = Encoding::Json.decode(Some(Kind::DefineCommissions), payload);
     let command = record.and_then(|record| record.validate(context, Privacy::AsSent));
     match command.map_err(|faults| ApiError::faults(&faults))? {

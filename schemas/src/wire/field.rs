@@ -6,7 +6,7 @@ use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Vis
 use serde_json::value::RawValue;
 use std::{borrow::Cow, fmt};
 
-use crate::{Code, Currency, Fault, Money, ids::ID_BYTES_MAX};
+use crate::{Code, Currency, Fault, Money, Timestamp, ids::ID_BYTES_MAX};
 
 /// A value that should be a text.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -43,6 +43,20 @@ impl Text {
         Some(text)
     }
 
+    /// An instant; none when absent. Null is a fault that is mended as `omit` says, or by giving one.
+    pub(crate) fn instant(&self, path: &'static str, omit: &str, faults: &mut Vec<Fault>) -> Option<Timestamp> {
+        match self {
+            Self::Absent => return None,
+            Self::Given(text) => match Timestamp::parse(text) {
+                Ok(time) => return Some(time),
+                Err(error) => note(faults, Code::InvalidTimestamp, path, &error.to_string()),
+            },
+            Self::Null => note(faults, Code::InvalidTimestamp, path, &format!("es null; {omit} o dé una fecha y hora")),
+            Self::Wrong => note(faults, Code::Malformed, path, "debe ser un texto ISO 8601"),
+        };
+        None
+    }
+
     /// A text that may be missing, null or empty: then there is none.
     pub(crate) fn optional(self, path: &'static str, faults: &mut Vec<Fault>) -> Option<Box<str>> {
         match self {
@@ -60,7 +74,8 @@ impl Text {
     }
 }
 
-fn note(faults: &mut Vec<Fault>, code: Code, path: &'static str, detail: &str) -> Box<str> {
+/// Notes a fault; the empty text stands in for what is not there.
+pub(crate) fn note(faults: &mut Vec<Fault>, code: Code, path: &'static str, detail: &str) -> Box<str> {
     faults.push(Fault { code, path, detail: detail.into() });
     "".into()
 }

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 
-use super::field::{Amount, Text, Verbatim, decimal_text};
+use super::field::{Amount, Text, Verbatim, decimal_text, note};
 use super::tracking::currency;
 use super::{Context, command_id};
 use crate::content::ContentBuilder;
@@ -70,22 +70,13 @@ fn said(content: ContentBuilder, rule: &Rule) -> ContentBuilder {
 }
 
 fn valid_from(sent: &Text, faults: &mut Vec<Fault>) -> Option<Timestamp> {
-    let mut fault = |code, detail: &str| {
-        faults.push(Fault { code, path: "vigente_desde", detail: detail.into() });
-        None
-    };
-    match sent {
-        Text::Absent => None,
-        Text::Null => fault(Code::InvalidTimestamp, "es null; omítala (desde ahora) o dé una fecha y hora"),
-        Text::Wrong => fault(Code::Malformed, "debe ser un texto ISO 8601"),
-        Text::Given(text) => match Timestamp::parse(text) {
-            Err(error) => fault(Code::InvalidTimestamp, &error.to_string()),
-            Ok(time) if time != time.floor(TERMS_ALIGNMENT) => {
-                fault(Code::InvalidTimestamp, "debe ser un minuto entero, como 2026-01-01T12:00:00Z")
-            }
-            Ok(time) => Some(time),
-        },
+    let from = sent.instant("vigente_desde", "omítala (desde ahora)", faults)?;
+    if from != from.floor(TERMS_ALIGNMENT) {
+        let wanted = "debe ser un minuto entero, como 2026-01-01T12:00:00Z";
+        note(faults, Code::InvalidTimestamp, "vigente_desde", wanted);
+        return None;
     }
+    Some(from)
 }
 
 fn rules(sent: &Verbatim, faults: &mut Vec<Fault>) -> Vec<Rule> {
@@ -116,10 +107,6 @@ fn rules(sent: &Verbatim, faults: &mut Vec<Fault>) -> Vec<Rule> {
     rules
 }
 
-fn note(faults: &mut Vec<Fault>, code: Code, path: &'static str, detail: impl Into<String>) {
-    faults.push(Fault { code, path, detail: detail.into() });
-}
-
 fn rule(mut keys: BTreeMap<String, Box<RawValue>>, faults: &mut Vec<Fault>) -> Option<Rule> {
     // A JSON value is a text or it is Wrong: reading one cannot fail.
     let mut text =
@@ -128,7 +115,7 @@ fn rule(mut keys: BTreeMap<String, Box<RawValue>>, faults: &mut Vec<Fault>) -> O
     let mut amount = |key| keys.remove(key).map_or(Amount::Absent, |raw| Amount::Written(raw.get().into()));
     let (monto, porcentaje) = (amount("monto"), amount("porcentaje"));
     if let Some(key) = keys.keys().next() {
-        note(faults, Code::Unsupported, "clave", format!("{key} no se conoce en una regla; use {KEYS}"));
+        note(faults, Code::Unsupported, "clave", &format!("{key} no se conoce en una regla; use {KEYS}"));
     }
     let basis = basis(&tipo, &kind, faults)?;
     let pay = match (basis, porcentaje.is_none()) {
@@ -170,14 +157,14 @@ fn conversion(sent: &Text, faults: &mut Vec<Fault>) -> Option<ConversionKind> {
     let known = || ConversionKind::ALL.map(ConversionKind::name).join(", ");
     let kind = match sent {
         Text::Absent => {
-            note(faults, Code::MissingField, "tipo_conversion", format!("falta; uno de {}", known()));
+            note(faults, Code::MissingField, "tipo_conversion", &format!("falta; uno de {}", known()));
             return None;
         }
         Text::Given(name) => ConversionKind::from_name(name),
         Text::Null | Text::Wrong => None,
     };
     if kind.is_none() {
-        note(faults, Code::InvalidValue, "tipo_conversion", format!("debe ser uno de {}", known()));
+        note(faults, Code::InvalidValue, "tipo_conversion", &format!("debe ser uno de {}", known()));
     }
     kind
 }
@@ -199,7 +186,7 @@ fn percent(sent: &Amount, faults: &mut Vec<Fault>) -> Option<Pay> {
     let percent = parsed.ok().map(|percent| percent.normalize()).filter(sound);
     if percent.is_none() {
         let wanted = format!("debe ser un número de 0 a 100, con {PERCENT_DECIMALS_MAX} decimales a lo sumo");
-        note(faults, Code::InvalidValue, "porcentaje", wanted);
+        note(faults, Code::InvalidValue, "porcentaje", &wanted);
     }
     percent.map(Pay::Percent)
 }

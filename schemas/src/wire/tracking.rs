@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use std::net::IpAddr;
 
-use super::field::{Amount, Text};
+use super::field::{Amount, Text, note};
 use super::{Context, FUTURE_MAX, Privacy, command_id};
 use crate::content::ContentBuilder;
 use crate::{
@@ -120,23 +120,13 @@ impl TrackingRecord {
     }
 
     fn sent_time(&self, context: Context<'_>, faults: &mut Vec<Fault>) -> Option<Timestamp> {
-        let mut fault = |code, detail: String| {
-            faults.push(Fault { code, path: "timestamp", detail });
-            None
-        };
-        let text = match &self.timestamp {
-            Text::Absent => return None,
-            Text::Given(text) => text,
-            Text::Null => return fault(Code::InvalidTimestamp, "es null; omítalo o dé una fecha y hora".into()),
-            Text::Wrong => return fault(Code::Malformed, "debe ser un texto ISO 8601".into()),
-        };
-        match Timestamp::parse(text) {
-            Ok(time) if time > context.published_at.plus(FUTURE_MAX) => {
-                fault(Code::Future, format!("está más de {} minutos en el futuro", FUTURE_MAX.as_secs() / 60))
-            }
-            Ok(time) => Some(time),
-            Err(error) => fault(Code::InvalidTimestamp, error.to_string()),
+        let time = self.timestamp.instant("timestamp", "omítalo", faults)?;
+        if time > context.published_at.plus(FUTURE_MAX) {
+            let detail = format!("está más de {} minutos en el futuro", FUTURE_MAX.as_secs() / 60);
+            note(faults, Code::Future, "timestamp", &detail);
+            return None;
         }
+        Some(time)
     }
 
     fn impression(&self, content: ContentBuilder, faults: &mut Vec<Fault>) -> (EventKind, ContentBuilder) {
