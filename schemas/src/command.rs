@@ -163,7 +163,7 @@ impl EventKind {
 }
 
 /// `tipo_conversion`. The numbers are stored: never reuse one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ConversionKind {
     /// VENTA.
     Sale = 1,

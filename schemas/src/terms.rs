@@ -3,7 +3,7 @@
 use rust_decimal::Decimal;
 use std::time::Duration;
 
-use crate::{CampaignId, CommandId, Content, ConversionKind, InfluencerId, Money, Timestamp};
+use crate::{CampaignId, CommandId, Content, ConversionKind, Currency, InfluencerId, Money, Timestamp};
 
 /// Terms begin on a multiple of this, as windows do, so that every window is under one set of terms.
 pub const TERMS_ALIGNMENT: Duration = Duration::from_secs(60);
@@ -30,16 +30,60 @@ pub struct Terms {
 }
 
 /// One rule of some terms.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rule {
     /// What earns.
     pub basis: Basis,
-    /// How much.
+    /// How much, up to the first tier.
     pub pay: Pay,
+    /// Of everything in it that is money. A percentage with a currency is for conversions in that currency alone, and one
+    /// without has no minimum, tiers or cap.
+    pub currency: Option<Currency>,
+    /// CPA: a conversion below it, or in another currency, earns nothing.
+    pub minimum: Option<Decimal>,
+    /// Ascending; where there are any, all of a period is rated, and rounded, as one.
+    pub tiers: Vec<Tier>,
+    /// What a tier's rate holds for.
+    pub scale: Scale,
+    /// The most that one period brings.
+    pub cap: Option<Decimal>,
+    /// What tiers and caps look at.
+    pub period: Period,
+}
+
+/// From `since` on, in units of the rule's quantity, another rate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tier {
+    /// Impressions, clicks, conversions or, for a percentage, the amount of conversions; above 0.
+    pub since: Decimal,
+    /// An amount or a percentage, as the rule's own.
+    pub rate: Decimal,
+}
+
+/// What a tier's rate holds for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Scale {
+    /// What lies within the tier.
+    #[default]
+    Marginal,
+    /// All of the period, once it has reached the tier.
+    Retroactive,
+}
+
+/// A stretch of event time, in UTC, over which a rule adds up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Period {
+    /// A day.
+    Day,
+    /// A calendar month.
+    Month,
+    /// All time.
+    #[default]
+    Whole,
 }
 
 /// What earns a commission.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Basis {
     /// CPM: every thousand impressions.
     ThousandImpressions,
@@ -47,6 +91,87 @@ pub enum Basis {
     Click,
     /// CPA: every conversion of this kind.
     Conversion(ConversionKind),
+}
+
+impl Rule {
+    /// Flat or a percentage, and nothing else.
+    pub const fn plain(basis: Basis, pay: Pay) -> Self {
+        let currency = match pay {
+            Pay::Flat(money) => Some(money.currency()),
+            Pay::Percent(_) => None,
+        };
+        let (scale, period) = (Scale::Marginal, Period::Whole);
+        Self { basis, pay, currency, minimum: None, tiers: Vec::new(), scale, cap: None, period }
+    }
+
+    /// Whether conversions are rounded, and posted, one by one.
+    pub const fn is_per_conversion(&self) -> bool {
+        matches!(self.basis, Basis::Conversion(_)) && self.tiers.is_empty()
+    }
+
+    /// What `quantity` of a period earns by rates and tiers: exact, before the cap. None if it overflows.
+    ///
+    /// A quantity is in impressions, clicks, conversions or, for a percentage, in the amount of conversions.
+    pub fn accrued(&self, quantity: Decimal) -> Option<Decimal> {
+        let base = match self.pay {
+            Pay::Flat(money) => money.amount(),
+            Pay::Percent(percent) => percent,
+        };
+        let whole = match self.scale {
+            Scale::Retroactive => {
+                let reached = self.tiers.iter().rev().find(|tier| tier.since <= quantity);
+                quantity.checked_mul(reached.map_or(base, |tier| tier.rate))?
+            }
+            Scale::Marginal => {
+                let (mut sum, mut since, mut rate) = (Decimal::ZERO, Decimal::ZERO, base);
+                for tier in self.tiers.iter().take_while(|tier| tier.since < quantity) {
+                    sum = sum.checked_add(tier.since.checked_sub(since)?.checked_mul(rate)?)?;
+                    (since, rate) = (tier.since, tier.rate);
+                }
+                sum.checked_add(quantity.checked_sub(since)?.checked_mul(rate)?)?
+            }
+        };
+        whole.checked_mul(self.unit())
+    }
+
+    /// The part of a rate that one unit of quantity earns: a thousandth for CPM, a hundredth for a percentage.
+    const fn unit(&self) -> Decimal {
+        match (self.basis, self.pay) {
+            (Basis::ThousandImpressions, _) => Decimal::from_parts(1, 0, 0, false, 3),
+            (_, Pay::Percent(_)) => Decimal::from_parts(1, 0, 0, false, 2),
+            (_, Pay::Flat(_)) => Decimal::ONE,
+        }
+    }
+
+    /// `accrued`, but no more than the cap.
+    pub fn capped(&self, accrued: Decimal) -> Decimal {
+        self.cap.map_or(accrued, |cap| accrued.min(cap))
+    }
+}
+
+impl Period {
+    /// The letter in the tables.
+    pub const fn letter(self) -> &'static str {
+        match self {
+            Self::Day => "d",
+            Self::Month => "m",
+            Self::Whole => "t",
+        }
+    }
+
+    /// The period with this letter.
+    pub fn from_letter(letter: &str) -> Option<Self> {
+        [Self::Day, Self::Month, Self::Whole].into_iter().find(|period| period.letter() == letter)
+    }
+
+    /// The start of the period that `time` lies in; 1970 for all time.
+    pub fn start(self, time: Timestamp) -> Timestamp {
+        match self {
+            Self::Day => time.floor(Duration::from_secs(86_400)),
+            Self::Month => time.month(),
+            Self::Whole => Timestamp::EPOCH,
+        }
+    }
 }
 
 impl Basis {
@@ -84,4 +209,52 @@ pub enum Pay {
     Flat(Money),
     /// So many hundredths of a conversion's amount, in its own currency; 100 at most.
     Percent(Decimal),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tiered(scale: Scale) -> Rule {
+        let pay = Pay::Flat(Money::parse("500", Currency::Cop).unwrap_or(Money::zero(Currency::Cop)));
+        let tier = |since: i64, rate: i64| Tier { since: since.into(), rate: rate.into() };
+        Rule { tiers: vec![tier(10, 400), tier(20, 300)], scale, ..Rule::plain(Basis::Click, pay) }
+    }
+
+    fn check(rule: &Rule, quantity: i64, accrued: i64) {
+        assert_eq!(rule.accrued(quantity.into()), Some(accrued.into()), "{quantity} under {:?}", rule.scale);
+    }
+
+    #[test]
+    fn tiers_pay_what_lies_within_them_or_all_at_the_rate_that_was_reached() {
+        for (quantity, marginal, retroactive) in [
+            (0, 0, 0),
+            (9, 4_500, 4_500),
+            (10, 5_000, 4_000),
+            (11, 5_400, 4_400),
+            (20, 9_000, 6_000),
+            (25, 10_500, 7_500),
+        ] {
+            check(&tiered(Scale::Marginal), quantity, marginal);
+            check(&tiered(Scale::Retroactive), quantity, retroactive);
+        }
+    }
+
+    #[test]
+    fn rates_are_per_thousand_each_or_hundredths() {
+        let cpm = Rule::plain(Basis::ThousandImpressions, Pay::Flat(Money::zero(Currency::Usd)));
+        let cpm =
+            Rule { pay: Pay::Flat(Money::parse("1.25", Currency::Usd).unwrap_or(Money::zero(Currency::Usd))), ..cpm };
+        assert_eq!(cpm.accrued(Decimal::from(3)).map(|it| it.to_string()).as_deref(), Some("0.00375"));
+        let sale = Rule::plain(Basis::Conversion(ConversionKind::Sale), Pay::Percent(Decimal::from(7)));
+        assert_eq!(sale.accrued(Decimal::from(150_000)), Some(Decimal::from(10_500)));
+        assert!(sale.is_per_conversion() && !cpm.is_per_conversion());
+    }
+
+    #[test]
+    fn periods_begin_in_utc() {
+        let time = Timestamp::parse("2026-02-28T23:59:59.999Z").unwrap_or(Timestamp::EPOCH);
+        let starts = [Period::Day, Period::Month, Period::Whole].map(|period| period.start(time).to_string());
+        assert_eq!(starts, ["2026-02-28T00:00:00Z", "2026-02-01T00:00:00Z", "1970-01-01T00:00:00Z"]);
+    }
 }

@@ -1,6 +1,6 @@
 //! Event time: UTC, in microseconds.
 
-use chrono::{DateTime, NaiveDate, NaiveDateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, SecondsFormat, Utc};
 use std::{fmt, time::Duration};
 
 /// An instant in UTC, in microseconds since 1970-01-01.
@@ -83,6 +83,12 @@ impl Timestamp {
     /// This instant and `duration` less; the first representable instant at least.
     pub const fn minus(self, duration: Duration) -> Self {
         Self(self.0.saturating_sub(duration.as_micros() as i64))
+    }
+
+    /// The start of its calendar month, in UTC.
+    pub fn month(self) -> Self {
+        let first = self.date().with_day(1).and_then(|day| day.and_hms_opt(0, 0, 0));
+        first.map_or(self, |first| first.and_utc().into())
     }
 
     /// The UTC date.

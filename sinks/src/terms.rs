@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
-use schemas::terms::{Basis, Pay};
+use schemas::terms::{Basis, Pay, Scale, Tier};
 use schemas::{Currency, Terms};
 use sqlx::PgConnection;
 
@@ -14,8 +14,13 @@ WITH terms AS (
     INSERT INTO terms (tenant, id, campaign, influencer, valid_from, defined_at) VALUES ($1, $2, $3, $4, $5, $6)
     RETURNING terms
 )
-INSERT INTO commission_rules (terms, basis, conversion, amount, currency, percent)
-SELECT t.terms, r.* FROM terms t, unnest($7::smallint[], $8::smallint[], $9::numeric[], $10::text[], $11::numeric[]) AS r";
+INSERT INTO commission_rules (terms, rule, basis, conversion, amount, currency, percent, minimum, cap, period, retroactive,
+                              tier_since, tier_rates)
+SELECT t.terms, r.rule, r.basis, r.conversion, r.amount, r.currency, r.percent, r.minimum, r.cap, r.period::\"char\",
+       r.retroactive, r.since::numeric[], r.rates::numeric[]
+FROM terms t, unnest($7::smallint[], $8::smallint[], $9::numeric[], $10::text[], $11::numeric[], $12::numeric[],
+                     $13::numeric[], $14::text[], $15::bool[], $16::text[], $17::text[]) WITH ORDINALITY
+     AS r(basis, conversion, amount, currency, percent, minimum, cap, period, retroactive, since, rates, rule)";
 
 /// Defines a version of terms; the epoch changes facts.
 pub(crate) async fn define(writer: &mut Writer<'_>, terms: &Terms) -> Result<(), SinkError> {
@@ -32,7 +37,12 @@ pub async fn insert(
     influencer: Option<i32>,
     terms: &Terms,
 ) -> Result<(), sqlx::Error> {
-    let pays = || terms.rules.iter().map(|rule| rule.pay);
+    let rules = || terms.rules.iter();
+    // Lists of lists travel as texts: PostgreSQL's own would have to be of one length.
+    let list = |tiers: &[Tier], part: fn(&Tier) -> Decimal| {
+        let parts: Vec<String> = tiers.iter().map(|tier| part(tier).to_string()).collect();
+        format!("{{{}}}", parts.join(","))
+    };
     sqlx::query(INSERT)
         .bind(TENANT)
         .bind(&*terms.id)
@@ -40,11 +50,17 @@ pub async fn insert(
         .bind(influencer)
         .bind(DateTime::<Utc>::from(terms.valid_from))
         .bind(DateTime::<Utc>::from(terms.defined_at))
-        .bind(terms.rules.iter().map(|rule| rule.basis.number()).collect::<Vec<_>>())
-        .bind(terms.rules.iter().map(|rule| conversion(rule.basis)).collect::<Vec<_>>())
-        .bind(pays().map(|pay| flat(pay).map(|(amount, _)| amount)).collect::<Vec<_>>())
-        .bind(pays().map(|pay| flat(pay).map(|(_, currency)| currency.code())).collect::<Vec<_>>())
-        .bind(pays().map(percent).collect::<Vec<_>>())
+        .bind(rules().map(|rule| rule.basis.number()).collect::<Vec<_>>())
+        .bind(rules().map(|rule| conversion(rule.basis)).collect::<Vec<_>>())
+        .bind(rules().map(|rule| flat(rule.pay)).collect::<Vec<_>>())
+        .bind(rules().map(|rule| rule.currency.map(Currency::code)).collect::<Vec<_>>())
+        .bind(rules().map(|rule| percent(rule.pay)).collect::<Vec<_>>())
+        .bind(rules().map(|rule| rule.minimum).collect::<Vec<_>>())
+        .bind(rules().map(|rule| rule.cap).collect::<Vec<_>>())
+        .bind(rules().map(|rule| rule.period.letter()).collect::<Vec<_>>())
+        .bind(rules().map(|rule| rule.scale == Scale::Retroactive).collect::<Vec<_>>())
+        .bind(rules().map(|rule| list(&rule.tiers, |tier| tier.since)).collect::<Vec<_>>())
+        .bind(rules().map(|rule| list(&rule.tiers, |tier| tier.rate)).collect::<Vec<_>>())
         .execute(connection)
         .await?;
     Ok(())
@@ -55,9 +71,9 @@ fn conversion(basis: Basis) -> i16 {
     basis.conversion().map_or(0, |kind| kind.number())
 }
 
-const fn flat(pay: Pay) -> Option<(Decimal, Currency)> {
+const fn flat(pay: Pay) -> Option<Decimal> {
     match pay {
-        Pay::Flat(money) => Some((money.amount(), money.currency())),
+        Pay::Flat(money) => Some(money.amount()),
         Pay::Percent(_) => None,
     }
 }

@@ -75,8 +75,8 @@ pub(crate) struct Comparison {
 const EARNED: &str = "
 SELECT i.name AS influencer, currency, sum(round_half_even(exact, 2)) AS amount
 FROM (
-    SELECT influencer, currency, basis, sum(commission) AS exact FROM window_commissions
-    WHERE campaign = $1 AND start >= $2 GROUP BY influencer, currency, basis
+    SELECT influencer, currency, terms, rule, sum(commission) AS exact FROM window_commissions
+    WHERE campaign = $1 AND start >= $2 GROUP BY influencer, currency, terms, rule
 ) AS rules JOIN influencer_names i USING (influencer)
 GROUP BY i.name, currency";
 

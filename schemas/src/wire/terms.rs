@@ -94,7 +94,7 @@ fn rules(sent: &Verbatim, faults: &mut Vec<Fault>) -> Vec<Rule> {
     for (number, keys) in (1..).zip(written) {
         let rule_faults = &mut Vec::new();
         let rule = rule(keys, rule_faults);
-        if rule.is_some_and(|rule| rules.iter().any(|earlier| earlier.basis == rule.basis)) {
+        if rule.as_ref().is_some_and(|rule| rules.iter().any(|earlier| earlier.basis == rule.basis)) {
             note(rule_faults, Code::InvalidValue, "tipo", "ya hay una regla igual antes; deje una sola");
         }
         rules.extend(rule);
@@ -130,7 +130,7 @@ fn rule(mut keys: BTreeMap<String, Box<RawValue>>, faults: &mut Vec<Fault>) -> O
         }
         (_, true) => flat(&monto, &moneda, faults)?,
     };
-    Some(Rule { basis, pay })
+    Some(Rule::plain(basis, pay))
 }
 
 fn basis(tipo: &Text, kind: &Text, faults: &mut Vec<Fault>) -> Option<Basis> {
