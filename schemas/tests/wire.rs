@@ -257,10 +257,10 @@ fn terms_are_read_rule_by_rule() {
     assert_eq!(
         terms.rules,
         [
-            Rule { basis: Basis::ThousandImpressions, pay: flat("500", Currency::Cop) },
-            Rule { basis: Basis::Click, pay: flat("0.5", Currency::Usd) },
-            Rule { basis: Basis::Conversion(ConversionKind::Sale), pay: percent },
-            Rule { basis: Basis::Conversion(ConversionKind::SignUp), pay: flat("1000", Currency::Cop) },
+            Rule::plain(Basis::ThousandImpressions, flat("500", Currency::Cop)),
+            Rule::plain(Basis::Click, flat("0.5", Currency::Usd)),
+            Rule::plain(Basis::Conversion(ConversionKind::Sale), percent),
+            Rule::plain(Basis::Conversion(ConversionKind::SignUp), flat("1000", Currency::Cop)),
         ]
     );
     assert_eq!(
