@@ -7,7 +7,6 @@ use operators::{Batch, Carry, Operator};
 use schemas::commission::{Settled, Unsettled};
 use schemas::{Position, Span};
 use sinks::Ledger;
-use std::future::Future;
 use std::sync::Arc;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
@@ -50,10 +49,8 @@ pub trait Post: Stream<Item = Result<Settling<Result<Settled, Overflow>>, LineEr
 
 impl<S: Stream<Item = Result<Settling<Result<Settled, Overflow>>, LineError>> + Send> Post for S {}
 
-fn post(settling: Settling<Result<Settled, Overflow>>) -> impl Future<Output = Result<u64, LineError>> + Send {
-    async move {
-        let Settling { mut ledger, items } = settling;
-        let settled = items.into_iter().collect::<Result<Vec<_>, _>>()?;
-        Ok(ledger.post(&settled).await?)
-    }
+async fn post(settling: Settling<Result<Settled, Overflow>>) -> Result<u64, LineError> {
+    let Settling { mut ledger, items } = settling;
+    let settled = items.into_iter().collect::<Result<Vec<_>, _>>()?;
+    Ok(ledger.post(&settled).await?)
 }
