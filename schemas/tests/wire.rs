@@ -2,11 +2,8 @@
 
 #![allow(clippy::unwrap_used)]
 
-use schemas::terms::{Basis, Pay, Rule};
 use schemas::wire::{Context, Privacy, decode};
-use schemas::{
-    CampaignCommand, Command, Content, ConversionKind, Currency, EventKind, Faults, Kind, Money, Position, Timestamp,
-};
+use schemas::{CampaignCommand, Command, Content, EventKind, Faults, Kind, Position, Timestamp};
 
 const PUBLISHED: &str = "2026-06-01T12:00:00Z";
 
@@ -243,94 +240,6 @@ fn campaigns_are_read_as_the_users_write_them() {
     check(r#"{"id":"c","influencers_ids":"a"}"#, &["malformado"]);
     check(r#"{"id":"c","influencers_ids":[""]}"#, &["campo_faltante"]);
     check(r#"{"id":"c","conversiones":{}}"#, &["malformado"]);
-}
-
-#[test]
-fn terms_are_read_rule_by_rule() {
-    let json = r#"{"comando":"definir-comisiones","id":"t","campaña_id":"c","vigente_desde":"2026-01-01T00:00:00Z",
-        "influencer_id":null,"reglas":[{"tipo":"CPM","monto":"500","moneda":"COP"},{"tipo":"CPC","monto":0.5,"moneda":"USD"},
-        {"tipo":"CPA","tipo_conversion":"VENTA","porcentaje":"7.50"},
-        {"tipo":"CPA","tipo_conversion":"REGISTRO","monto":1000}]}"#;
-    let Command::Campaign(CampaignCommand::Define(terms)) = read(None, json).unwrap() else { panic!("not terms") };
-    let percent = Pay::Percent("7.5".parse().unwrap());
-    let flat = |amount, currency| Pay::Flat(Money::parse(amount, currency).unwrap());
-    assert_eq!(
-        terms.rules,
-        [
-            Rule::plain(Basis::ThousandImpressions, flat("500", Currency::Cop)),
-            Rule::plain(Basis::Click, flat("0.5", Currency::Usd)),
-            Rule::plain(Basis::Conversion(ConversionKind::Sale), percent),
-            Rule::plain(Basis::Conversion(ConversionKind::SignUp), flat("1000", Currency::Cop)),
-        ]
-    );
-    assert_eq!(
-        (&*terms.campaign, terms.influencer, terms.valid_from.to_string()),
-        ("c", None, "2026-01-01T00:00:00Z".into())
-    );
-    // What was said is the same, however it was written.
-    let said = |rules: &str| {
-        let json = format!(r#"{{"id":"t","campaña_id":"c","reglas":{rules}}}"#);
-        content(Kind::DefineCommissions, &json)
-    };
-    let sale = |percent: &str| said(&format!(r#"[{{"tipo":"CPA","tipo_conversion":"VENTA","porcentaje":{percent}}}]"#));
-    assert_eq!(sale("7"), sale(r#""7.000""#));
-    assert_ne!(sale("7"), sale("8"));
-    assert_ne!(sale("7"), said("[]"));
-}
-
-#[test]
-fn terms_that_might_mean_other_money_are_refused() {
-    let terms = |fields: &str, expect: &[&str]| {
-        let json = format!(r#"{{"id":"t","campaña_id":"c"{fields}}}"#);
-        assert_eq!(codes(Some(Kind::DefineCommissions), &json), expect, "{json}");
-    };
-    terms("", &["campo_faltante"]);
-    terms(r#","reglas":null"#, &["campo_faltante"]);
-    terms(r#","reglas":[]"#, &[]);
-    terms(r#","reglas":{}"#, &["malformado"]);
-    terms(r#","reglas":[1]"#, &["malformado"]);
-    for (from, expect) in [
-        (r#""2026-01-01T00:00:00-05:00""#, &[][..]),
-        (r#""2026-01-01T00:00:30Z""#, &["timestamp_invalido"]),
-        (r#""2031-01-01T00:00:00Z""#, &[]),
-        (r#""mañana""#, &["timestamp_invalido"]),
-        ("null", &["timestamp_invalido"]),
-        ("1", &["malformado"]),
-    ] {
-        terms(&format!(r#","reglas":[],"vigente_desde":{from}"#), expect);
-    }
-    for (rule, expect) in [
-        (r#"{}"#, &["campo_faltante"][..]),
-        (r#"{"tipo":"CPX","monto":1}"#, &["valor_invalido"]),
-        (r#"{"tipo":"CPM"}"#, &["campo_faltante"]),
-        (r#"{"tipo":"CPM","monto":-1}"#, &["valor_invalido"]),
-        (r#"{"tipo":"CPM","monto":"1.234"}"#, &["valor_invalido"]),
-        (r#"{"tipo":"CPM","monto":1,"moneda":"XXX"}"#, &["moneda_desconocida"]),
-        (r#"{"tipo":"CPM","porcentaje":1}"#, &["valor_invalido"]),
-        (r#"{"tipo":"CPC","monto":1,"tipo_conversion":"VENTA"}"#, &["valor_invalido"]),
-        (r#"{"tipo":"CPC","monto":1,"tope":5}"#, &["no_soportado"]),
-        (r#"{"tipo":"CPA","monto":1}"#, &["campo_faltante"]),
-        (r#"{"tipo":"CPA","tipo_conversion":"NADA","monto":1}"#, &["valor_invalido"]),
-        (r#"{"tipo":"CPA","tipo_conversion":"VENTA"}"#, &["campo_faltante"]),
-        (r#"{"tipo":"CPA","tipo_conversion":"VENTA","monto":1,"porcentaje":1}"#, &["valor_invalido"]),
-        (r#"{"tipo":"CPA","tipo_conversion":"VENTA","porcentaje":1,"moneda":"COP"}"#, &["valor_invalido"]),
-        (r#"{"tipo":"CPA","tipo_conversion":"VENTA","porcentaje":100.01}"#, &["valor_invalido"]),
-        (r#"{"tipo":"CPA","tipo_conversion":"VENTA","porcentaje":"1.23456"}"#, &["valor_invalido"]),
-        (r#"{"tipo":"CPA","tipo_conversion":"VENTA","porcentaje":"-1"}"#, &["valor_invalido"]),
-        (r#"{"tipo":"CPA","tipo_conversion":"VENTA","porcentaje":true}"#, &["malformado"]),
-        (r#"{"tipo":"CPM","monto":1},{"tipo":"CPM","monto":2}"#, &["valor_invalido"]),
-        (
-            r#"{"tipo":"CPA","tipo_conversion":"VENTA","monto":1},{"tipo":"CPA","tipo_conversion":"REGISTRO","monto":1}"#,
-            &[],
-        ),
-    ] {
-        terms(&format!(r#","reglas":[{rule}]"#), expect);
-    }
-    let faults = read(
-        Some(Kind::DefineCommissions),
-        r#"{"campaña_id":"c","reglas":[{"tipo":"CPM","monto":1},{"tipo":"CPC","monto":-1}]}"#,
-    );
-    assert_eq!(faults.unwrap_err().to_string(), "reglas: regla 2, monto: es negativo");
 }
 
 #[test]
