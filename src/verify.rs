@@ -3,7 +3,9 @@
 //! On purpose the slow and simple way, in SQL that shares nothing with the line that wrote it. Everything is read in one
 //! snapshot, so it may run while the lines do.
 
+mod chain;
 mod checks;
+mod commissions;
 mod counts;
 mod described;
 mod rollups;
@@ -84,6 +86,9 @@ pub async fn verify(options: &PgConnectOptions, mut done: impl FnMut(&Outcome)) 
         done(&outcome);
         outcomes.push(outcome);
     }
+    let chain = chain::unbroken(&mut snapshot).await?;
+    done(&chain);
+    outcomes.push(chain);
     snapshot.rollback().await?;
     connection.close().await?;
     Ok(outcomes)

@@ -1,10 +1,10 @@
 //! All comparisons, and those of claims, lines, rejects and lists.
 
-use super::{Check, counts, rollups};
+use super::{Check, commissions, counts, rollups};
 
 /// In the order in which they are made.
 pub(super) fn all() -> impl Iterator<Item = Check> {
-    [counts::ALL, rollups::ALL, ALL].into_iter().flatten().copied()
+    [counts::ALL, rollups::ALL, ALL, commissions::ALL].into_iter().flatten().copied()
 }
 
 const ALL: &[Check] = &[
