@@ -11,7 +11,8 @@ use crate::epoch::{Ahead, Claim, Commit, Within};
 use crate::source::Batches;
 use crate::{LineError, Source};
 
-/// Impressions, clicks and conversions: claimed, put into windows, added up, committed with their position.
+/// Impressions, clicks and conversions: claimed, put into windows, added up, committed with their position. Reversals go
+/// along: they are claimed and stored, and change no count.
 pub fn tracking<S: Source>(
     source: S,
     sink: PostgresSink,

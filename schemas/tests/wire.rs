@@ -5,7 +5,8 @@
 use schemas::terms::{Basis, Pay, Rule};
 use schemas::wire::{Context, Privacy, decode};
 use schemas::{
-    CampaignCommand, Command, Content, ConversionKind, Currency, EventKind, Faults, Kind, Money, Position, Timestamp,
+    CampaignCommand, ClaimKey, Command, Content, ConversionKind, Currency, EventKind, Faults, Kind, Money, Position,
+    Reversal, ReversalKind, Timestamp,
 };
 
 const PUBLISHED: &str = "2026-06-01T12:00:00Z";
@@ -179,7 +180,7 @@ fn a_line_says_what_it_is() {
     assert_eq!(codes(None, &line(r#""comando":7,"#)), ["malformado"]);
     assert_eq!(codes(None, &line(r#""comando":"borrar-todo","#)), ["comando_desconocido"]);
     assert_eq!(codes(None, &line(r#""comando":"tick","#)), ["comando_desconocido"]);
-    assert_eq!(codes(None, &line(r#""comando":"registrar-reversion","#)), ["no_soportado"]);
+    assert_eq!(codes(None, &line(r#""comando":"registrar-reversion","#)), ["campo_faltante"]);
     let escaped = r#"{"comando":"crear-campa\u00f1a","id":"a"}"#;
     assert_eq!(read(None, escaped).unwrap().kind(), Kind::CreateCampaign);
 }
@@ -331,6 +332,83 @@ fn terms_that_might_mean_other_money_are_refused() {
         r#"{"campaña_id":"c","reglas":[{"tipo":"CPM","monto":1},{"tipo":"CPC","monto":-1}]}"#,
     );
     assert_eq!(faults.unwrap_err().to_string(), "reglas: regla 2, monto: es negativo");
+}
+
+fn reversal(fields: &str) -> Result<Reversal, Faults> {
+    let json = format!(r#"{{"comando":"registrar-reversion","id":"r","conversion_id":"c"{fields}}}"#);
+    read(None, &json).map(|command| match command {
+        Command::Reverse(reversal) => reversal,
+        _ => panic!("not a reversal"),
+    })
+}
+
+#[test]
+fn reversals_say_what_they_take_back() {
+    let whole = reversal("").unwrap();
+    assert_eq!((&*whole.id, &*whole.conversion, whole.kind), ("r", "c", ReversalKind::Refund));
+    assert_eq!((whole.amount, whole.currency, whole.dispute, whole.reason), (None, None, None, None));
+    assert_eq!(whole.event_time.to_string(), PUBLISHED);
+    let part = reversal(
+        r#","valor":"19.90","moneda":"USD","motivo":"talla","tipo":"DISPUTA_PERDIDA","disputa_id":"d",
+           "timestamp":"2026-05-01T00:00:00Z""#,
+    )
+    .unwrap();
+    assert_eq!((part.amount, part.currency), ("19.9".parse().ok(), Some(Currency::Usd)));
+    assert_eq!((part.kind, part.dispute.as_deref()), (ReversalKind::DisputeLost, Some("d")));
+    assert_eq!((part.reason.as_deref(), part.event_time.to_string()), (Some("talla"), "2026-05-01T00:00:00Z".into()));
+    assert_eq!(part.conversion_key(), ClaimKey::new(Kind::RecordConversion, "c"));
+    // The same said otherwise, and other things.
+    let content = |fields: &str| reversal(fields).unwrap().content;
+    assert_eq!(content(r#","valor":5"#), content(r#","valor":"5.00","motivo":null,"disputa_id":"""#));
+    for other in ["", r#","valor":6"#, r#","valor":5,"moneda":"USD""#, r#","valor":5,"motivo":"x""#] {
+        assert_ne!(content(r#","valor":5"#), content(other), "{other}");
+    }
+    let step = |kind: &str, dispute: &str| content(&format!(r#","tipo":"{kind}","disputa_id":"{dispute}""#));
+    assert_ne!(step("DISPUTA_ABIERTA", "d"), step("DISPUTA_GANADA", "d"));
+    assert_ne!(step("DISPUTA_ABIERTA", "d"), step("DISPUTA_ABIERTA", "e"));
+}
+
+#[test]
+fn reversals_that_might_mean_other_money_are_refused() {
+    let long = format!(r#","motivo":"{}""#, "x".repeat(1_001));
+    for (fields, expect) in [
+        (r#","valor":null"#, &["valor_invalido"][..]),
+        (r#","valor":0"#, &["valor_invalido"]),
+        (r#","valor":-0.0"#, &["valor_invalido"]),
+        (r#","valor":-1"#, &["valor_invalido"]),
+        (r#","valor":"1.005""#, &["valor_invalido"]),
+        (r#","valor":1e3"#, &["valor_invalido"]),
+        (r#","valor":true"#, &["malformado"]),
+        (r#","moneda":"XXX","valor":0"#, &["moneda_desconocida", "valor_invalido"]),
+        (r#","moneda":null"#, &["moneda_desconocida"]),
+        (r#","tipo":"DEVOLUCIÓN""#, &["valor_invalido"]),
+        (r#","tipo":null"#, &["valor_invalido"]),
+        (r#","tipo":1,"disputa_id":7"#, &["malformado", "malformado"]),
+        (r#","tipo":"NADA","disputa_id":"d""#, &["valor_invalido"]),
+        (r#","disputa_id":"d""#, &["valor_invalido"]),
+        (r#","disputa_id":null"#, &[]),
+        (r#","tipo":"DEVOLUCION","disputa_id":" d""#, &["valor_invalido", "valor_invalido"]),
+        (r#","tipo":"DISPUTA_ABIERTA""#, &["campo_faltante"]),
+        (r#","tipo":"DISPUTA_GANADA","disputa_id":null"#, &["campo_faltante"]),
+        (r#","tipo":"DISPUTA_PERDIDA","disputa_id":" ""#, &["campo_faltante"]),
+        (r#","tipo":"DISPUTA_PERDIDA","disputa_id":"d","valor":0"#, &["valor_invalido"]),
+        (r#","timestamp":"2026-06-01T12:05:01Z""#, &["futuro"]),
+        (r#","timestamp":"ayer""#, &["timestamp_invalido"]),
+        (r#","motivo":["x"]"#, &["malformado"]),
+        (&long, &["valor_invalido"]),
+    ] {
+        let faults =
+            reversal(fields).map_or_else(|faults| faults.iter().map(|fault| fault.code.name()).collect(), |_| vec![]);
+        assert_eq!(faults, expect, "{fields}");
+    }
+    for json in [r#"{"id":"r"}"#, r#"{"id":"r","conversion_id":null}"#, r#"{"id":"","conversion_id":"c"}"#] {
+        assert_eq!(codes(Some(Kind::RecordReversal), json), ["campo_faltante"], "{json}");
+    }
+    let long = format!(r#"{{"conversion_id":"{}"}}"#, "x".repeat(256));
+    assert_eq!(codes(Some(Kind::RecordReversal), &long), ["valor_invalido"]);
+    let told = |fields: &str| reversal(fields).unwrap_err().to_string();
+    assert_eq!(told(r#","valor":0"#), "valor: es 0; dé un importe mayor que 0, u omítalo para todo");
+    assert_eq!(told(r#","valor":null"#), "valor: es null; omítalo o dé un importe para revertir una parte");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Everything that writes to PostgreSQL: the log, and the epochs of the lines.
 //!
 //! Reading order: [`epoch`] (one transaction of one line), then the tables it writes, one file each, in lock order:
-//! [`claims`], [`impressions`], [`conversions`], [`windows`], [`totals`], [`rollups`], [`late`], [`rejects`],
+//! [`claims`], [`impressions`], [`conversions`], [`reversals`], [`windows`], [`totals`], [`rollups`], [`late`], [`rejects`],
 //! [`campaigns`], [`terms`], [`outbox`]. [`closer`] closes windows, [`log`] is where commands come from, [`relay`] announces what was
 //! counted.
 
@@ -25,6 +25,7 @@ pub mod pulsar;
 mod raw_days;
 pub mod rejects;
 pub mod relay;
+pub mod reversals;
 pub mod rollups;
 pub mod session;
 mod suspects;
