@@ -1,9 +1,9 @@
 //! Everything that writes to PostgreSQL: the log, and the epochs of the lines.
 //!
 //! Reading order: [`epoch`] (one transaction of one line), then the tables it writes, one file each, in lock order:
-//! [`claims`], [`impressions`], [`conversions`], [`reversals`], [`windows`], [`totals`], [`rollups`], [`late`], [`rejects`],
-//! [`campaigns`], [`terms`], [`outbox`]. [`closer`] closes windows, [`log`] is where commands come from, [`relay`] announces what was
-//! counted.
+//! [`claims`], [`impressions`], [`conversions`], [`reversals`], [`windows`], [`totals`], [`rollups`], [`late`],
+//! [`rejects`], [`campaigns`], [`terms`], [`outbox`]. [`closer`] closes windows, [`log`] is where commands come from,
+//! [`relay`] announces what was counted.
 
 pub mod campaigns;
 pub mod claims;

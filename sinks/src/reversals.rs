@@ -1,4 +1,5 @@
-//! `reversals`: refunds and disputes as they came, and marks for what they may change. Few, so plain INSERTs over arrays do.
+//! `reversals`: refunds and disputes as they came, and marks for what they may change. They are few, so INSERTs over arrays
+//! do.
 
 use chrono::{DateTime, Utc};
 use schemas::{Currency, Envelope, Reversal};
@@ -9,16 +10,17 @@ use crate::epoch::Writer;
 use crate::{SinkError, TENANT};
 
 const INSERT: &str = "
-INSERT INTO reversals (tenant, line, id, conversion_id, kind, dispute_id, amount, currency, reason, event_time, published_at,
-                       ledger, entry, index)
-SELECT $1, $2, r.id, r.conversion_id, r.kind, r.dispute_id, r.amount, r.currency, r.reason, r.event_time, r.published_at,
-       r.ledger, r.entry, r.index
+INSERT INTO reversals (tenant, line, id, conversion_id, kind, dispute_id, amount, currency, reason, event_time,
+                       published_at, ledger, entry, index)
+SELECT $1, $2, r.id, r.conversion_id, r.kind, r.dispute_id, r.amount, r.currency, r.reason, r.event_time,
+       r.published_at, r.ledger, r.entry, r.index
 FROM unnest($3::text[], $4::text[], $5::smallint[], $6::text[], $7::numeric[], $8::text[], $9::text[],
             $10::timestamptz[], $11::timestamptz[], $12::bigint[], $13::bigint[], $14::int[])
-     AS r(id, conversion_id, kind, dispute_id, amount, currency, reason, event_time, published_at, ledger, entry, index)";
+     AS r(id, conversion_id, kind, dispute_id, amount, currency, reason, event_time, published_at, ledger, entry,
+          index)";
 
-/// Writes the reversals, and a mark for every conversion that they name. Whether it has come is not looked at: it may come
-/// later, and then leaves a mark of its own.
+/// Writes the reversals, and a mark for every conversion that they name. Whether it has come is for whoever settles the
+/// marks to see: it may come later.
 pub(crate) async fn insert(writer: &mut Writer<'_>, reversals: &[Envelope<Reversal>]) -> Result<(), SinkError> {
     if reversals.is_empty() {
         return Ok(());

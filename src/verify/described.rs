@@ -1,5 +1,5 @@
-//! Campaigns, terms and reversals against the claims of their ids. The first two hold no positions, and PostgreSQL has no BLAKE3, so the
-//! keys are made here.
+//! Campaigns, terms and reversals against the claims of their ids. Their positions do not tell whether the id is the one that
+//! was claimed, and PostgreSQL has no BLAKE3, so the keys are made here.
 
 use std::time::Instant;
 

@@ -1,4 +1,4 @@
-//! `reversiones`: refunds and disputes, recorded one by one, looked up by id, listed by conversion with what they come to.
+//! `reversiones`: refunds and disputes, recorded one by one, looked up by id, listed by conversion with their sums.
 
 use axum::Json;
 use axum::extract::State;
