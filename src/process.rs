@@ -8,7 +8,7 @@ use axum::Router;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use pipeline::run::LineContext;
 use pipeline::ticker::{self, TickerSettings};
-use pipeline::{log, supervisor};
+use pipeline::{log, poster, supervisor};
 use sinks::log::LANES;
 use sinks::pulsar::PulsarSettings;
 use sinks::{Flow, LogWriter, PostgresLog, PulsarLog, SinkError, relay};
@@ -107,7 +107,7 @@ impl Process {
         });
     }
 
-    /// Runs the lines over the log and its topics, and the closer; of one flow only, if it is given.
+    /// Runs the lines over the log and its topics, the closer and the ledger; of one flow only, if it is given.
     pub fn run_dataflows(&mut self, settings: &Settings, flow: Option<Flow>) {
         let context = LineContext {
             options: self.options.clone(),
@@ -126,6 +126,11 @@ impl Process {
         let pulsar = self.pulsar.clone();
         self.parts.spawn(async move {
             ticker::run(options, log, pulsar, ticks, shutdown).await;
+            Ok(())
+        });
+        let (options, shutdown) = (self.options.clone(), self.shutdown.watch());
+        self.parts.spawn(async move {
+            poster::run(options, shutdown).await;
             Ok(())
         });
     }

@@ -6,6 +6,7 @@
 
 pub mod batch;
 pub mod claim;
+pub mod commission;
 pub mod decode;
 pub mod describe;
 pub mod horizon;
@@ -16,6 +17,7 @@ pub mod window;
 
 pub use batch::{Batch, Output};
 pub use claim::Claims;
+pub use commission::Commission;
 pub use decode::{Decode, Readers};
 pub use describe::Describe;
 pub use horizon::Horizon;

@@ -1,5 +1,6 @@
 //! Broken plumbing between a source and PostgreSQL. Whatever it is, the line is taken up again from its position.
 
+use operators::commission::Overflow;
 use sinks::SinkError;
 use sinks::pulsar::BrokerError;
 
@@ -45,6 +46,9 @@ pub enum LineError {
     /// Its sink.
     #[error(transparent)]
     Sink(#[from] SinkError),
+    /// Money that cannot be counted.
+    #[error(transparent)]
+    Overflow(#[from] Overflow),
 }
 
 impl From<sqlx::Error> for LineError {

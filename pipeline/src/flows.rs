@@ -2,12 +2,15 @@
 
 use futures::Stream;
 use operators::window::ONE_MINUTE;
-use operators::{Dataflow, Decode, Describe, Horizon, Total, Validate, Window};
+use operators::{Commission, Dataflow, Decode, Describe, Horizon, Total, Validate, Window};
 use schemas::Span;
 use schemas::wire::Privacy;
-use sinks::PostgresSink;
+use sinks::{Ledger, PostgresSink};
+use std::sync::Arc;
+use tokio::sync::Mutex;
 
 use crate::epoch::{Ahead, Claim, Commit, Within};
+use crate::settling::{Post, unsettled};
 use crate::source::Batches;
 use crate::{LineError, Source};
 
@@ -48,4 +51,11 @@ pub fn campaigns<S: Source>(
         .claim()
         .apply(Describe::new()) // command → what it says about its campaign
         .commit()
+}
+
+/// What anything is worth now, less what was posted before: settled and posted until nothing is left to settle.
+pub fn postings(ledger: Arc<Mutex<Ledger>>) -> impl Stream<Item = Result<u64, LineError>> + Send {
+    unsettled(ledger) // marks taken away: from here on, one transaction
+        .apply(Commission::new()) // hours and their conversions → R(f(after)) − R(f(before))
+        .post() // accruals, commissions, ledger, balances; commits → the number of postings
 }

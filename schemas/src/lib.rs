@@ -4,12 +4,13 @@
 //! written; everywhere else the field's English terms are used (the README has the glossary).
 //!
 //! Reading order: [`ids`], [`time`], [`money`] → [`wire`] (what was sent) → [`command`] (what was meant), [`reversal`],
-//! [`terms`] →
-//! [`position`], [`message`] (where it travels) → [`change`], [`reject`] (what comes of it).
+//! [`terms`] → [`position`], [`message`] (where it travels) → [`change`], [`reject`] (what comes of it), [`commission`]
+//! (what it is worth).
 
 pub mod avro;
 pub mod change;
 pub mod command;
+pub mod commission;
 pub mod content;
 pub mod facts;
 pub mod ids;

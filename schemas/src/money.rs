@@ -168,10 +168,26 @@ impl fmt::Display for Money {
 }
 
 // Every rounding of money is one of these, and half to even:
-// - at the edge: a float from an old producer, to the minor unit of its currency.
+// - at the edge: a float from an old producer, to the minor unit of its currency;
+// - a commission: of a conversion, or of a rule in one of its periods;
+// - a refund: the part of a commission that goes back with a part of its conversion.
+
+/// What is posted of a commission.
+pub fn round_commission(exact: Decimal, currency: Currency) -> Decimal {
+    round_half_even(exact, currency)
+}
+
+/// What goes back of a commission.
+pub fn round_refund(exact: Decimal, currency: Currency) -> Decimal {
+    round_half_even(exact, currency)
+}
+
+fn round_half_even(exact: Decimal, currency: Currency) -> Decimal {
+    exact.round_dp_with_strategy(currency.exponent(), RoundingStrategy::MidpointNearestEven).normalize()
+}
 
 fn round_at_the_edge(shortest: Decimal, currency: Currency) -> Decimal {
-    shortest.round_dp_with_strategy(currency.exponent(), RoundingStrategy::MidpointNearestEven).normalize()
+    round_half_even(shortest, currency)
 }
 
 /// `amount` written with exactly the decimals of `currency`; it must not have more.

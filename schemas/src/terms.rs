@@ -9,6 +9,8 @@ use crate::{CampaignId, CommandId, Content, ConversionKind, Currency, Influencer
 pub const TERMS_ALIGNMENT: Duration = Duration::from_secs(60);
 /// The most decimals of a percentage: 7.1234 %.
 pub const PERCENT_DECIMALS_MAX: u32 = 4;
+/// The most tiers of a rule.
+pub const TIERS_MAX: usize = 20;
 
 /// A version of a campaign's terms. It is never edited: later terms take over from where they begin.
 #[derive(Debug, Clone)]
@@ -109,6 +111,19 @@ impl Rule {
         matches!(self.basis, Basis::Conversion(_)) && self.tiers.is_empty()
     }
 
+    /// Whether it looks at all of a period, and not at one conversion or window.
+    pub const fn is_periodic(&self) -> bool {
+        self.cap.is_some() || !self.tiers.is_empty()
+    }
+
+    /// Whether something may be under both, so that they cannot stand in the same terms. Only percentages of different
+    /// currencies are apart: what a flat rule pays does not depend on the currency of a conversion.
+    pub fn overlaps(&self, other: &Self) -> bool {
+        let are_percents = matches!((self.pay, other.pay), (Pay::Percent(_), Pay::Percent(_)));
+        let are_apart = self.currency.zip(other.currency).is_some_and(|(one, another)| one != another);
+        self.basis == other.basis && !(are_percents && are_apart)
+    }
+
     /// What `quantity` of a period earns by rates and tiers: exact, before the cap. None if it overflows.
     ///
     /// A quantity is in impressions, clicks, conversions or, for a percentage, in the amount of conversions.
@@ -149,7 +164,42 @@ impl Rule {
     }
 }
 
+impl Scale {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Marginal, Self::Retroactive];
+
+    /// `escala` on the wire.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Marginal => "MARGINAL",
+            Self::Retroactive => "RETROACTIVA",
+        }
+    }
+
+    /// The scale with this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|scale| scale.name() == name)
+    }
+}
+
 impl Period {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Day, Self::Month, Self::Whole];
+
+    /// `periodo` on the wire.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Day => "DIA",
+            Self::Month => "MES",
+            Self::Whole => "TOTAL",
+        }
+    }
+
+    /// The period with this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|period| period.name() == name)
+    }
+
     /// The letter in the tables.
     pub const fn letter(self) -> &'static str {
         match self {
@@ -161,7 +211,7 @@ impl Period {
 
     /// The period with this letter.
     pub fn from_letter(letter: &str) -> Option<Self> {
-        [Self::Day, Self::Month, Self::Whole].into_iter().find(|period| period.letter() == letter)
+        Self::ALL.into_iter().find(|period| period.letter() == letter)
     }
 
     /// The start of the period that `time` lies in; 1970 for all time.
@@ -214,6 +264,7 @@ pub enum Pay {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn tiered(scale: Scale) -> Rule {
         let pay = Pay::Flat(Money::parse("500", Currency::Cop).unwrap_or(Money::zero(Currency::Cop)));
@@ -256,5 +307,68 @@ mod tests {
         let time = Timestamp::parse("2026-02-28T23:59:59.999Z").unwrap_or(Timestamp::EPOCH);
         let starts = [Period::Day, Period::Month, Period::Whole].map(|period| period.start(time).to_string());
         assert_eq!(starts, ["2026-02-28T00:00:00Z", "2026-02-01T00:00:00Z", "1970-01-01T00:00:00Z"]);
+    }
+
+    /// Tiers that begin at whole quantities below 100; rates go up and down.
+    fn any_rule(scale: Scale) -> impl Strategy<Value = Rule> {
+        let hundredths = || (0i64..10_000).prop_map(|rate| Decimal::new(rate, 2));
+        let sale = Basis::Conversion(ConversionKind::Sale);
+        let flat = prop::sample::select(vec![Basis::ThousandImpressions, Basis::Click, sale]);
+        let flat = (flat, hundredths())
+            .prop_map(|(basis, rate)| Rule::plain(basis, Pay::Flat(Money::exact(rate, Currency::Usd).unwrap())));
+        let percent = hundredths().prop_map(move |rate| Rule::plain(sale, Pay::Percent(rate)));
+        let tiers = prop::collection::btree_map(1i64..100, hundredths(), 0..6);
+        (prop_oneof![flat, percent], tiers).prop_map(move |(rule, tiers)| {
+            let tiers = tiers.into_iter().map(|(since, rate)| Tier { since: since.into(), rate }).collect();
+            Rule { tiers, scale, ..rule }
+        })
+    }
+
+    /// What one more unit earns after `quantity`, times what a rate is divided by.
+    fn rate_after(rule: &Rule, quantity: Decimal) -> Decimal {
+        let base = match rule.pay {
+            Pay::Flat(money) => money.amount(),
+            Pay::Percent(percent) => percent,
+        };
+        rule.tiers.iter().filter(|tier| tier.since <= quantity).map(|tier| tier.rate).fold(base, |_, rate| rate)
+    }
+
+    fn divisor(rule: &Rule) -> Decimal {
+        match (rule.basis, rule.pay) {
+            (Basis::ThousandImpressions, _) => Decimal::ONE_THOUSAND,
+            (_, Pay::Percent(_)) => Decimal::ONE_HUNDRED,
+            (_, Pay::Flat(_)) => Decimal::ONE,
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn marginal_tiers_pay_unit_by_unit(rule in any_rule(Scale::Marginal)) {
+            let mut sum = Decimal::ZERO;
+            for quantity in (0..150).map(Decimal::from) {
+                prop_assert_eq!(rule.accrued(quantity), Some(sum / divisor(&rule)));
+                sum += rate_after(&rule, quantity);
+            }
+        }
+
+        #[test]
+        fn retroactive_tiers_pay_every_unit_at_the_last_rate(rule in any_rule(Scale::Retroactive)) {
+            for quantity in (0..150).map(Decimal::from) {
+                let all = quantity * rate_after(&rule, quantity);
+                prop_assert_eq!(rule.accrued(quantity), Some(all / divisor(&rule)));
+            }
+        }
+
+        /// More never earns less, and a little more earns no more than a little more: no step, at a tier or elsewhere.
+        #[test]
+        fn marginal_tiers_are_monotone_and_continuous(
+            rule in any_rule(Scale::Marginal), hundredths in 0i64..15_000, more in 0i64..15_000
+        ) {
+            let (quantity, more) = (Decimal::new(hundredths, 2), Decimal::new(more, 2));
+            let earned = rule.accrued(quantity + more).unwrap() - rule.accrued(quantity).unwrap();
+            let steepest = rule.tiers.iter().map(|tier| tier.rate).fold(rate_after(&rule, 0.into()), Decimal::max);
+            prop_assert!(earned >= Decimal::ZERO);
+            prop_assert!(earned <= more * steepest / divisor(&rule));
+        }
     }
 }

@@ -8,8 +8,11 @@ mod alpes;
 mod campaign;
 mod datum;
 mod field;
+mod keys;
 mod reversal;
+mod rules;
 mod terms;
+mod tiers;
 mod tracking;
 
 use crate::{CampaignCommand, Code, Command, CommandId, Fault, Faults, Kind, Position, Timestamp};

@@ -198,6 +198,9 @@ fn terms_mean_the_same() {
             r#"{{"id":"t","campaña_id":"c","influencer_id":"i","vigente_desde":"2026-01-01T00:00:00Z","reglas":{rules}}}"#
         ),
         format!(r#"{{"campaña_id":"c","influencer_id":null,"reglas":{rules}}}"#),
+        r#"{"id":"t","campaña_id":"c","reglas":[{"tipo":"CPM","monto":1,"tope":"5.0","periodo":"DIA",
+            "escalones":[{"desde":1000,"monto":0.50}]}]}"#
+            .into(),
         r#"{"id":"t","campaña_id":"c","reglas":[]}"#.into(),
         r#"{"id":"t","campaña_id":"c","reglas":[{"tipo":"CPM"}]}"#.into(),
         r#"{"id":"t","reglas":null}"#.into(),

@@ -53,7 +53,7 @@ CREATE TABLE memberships (
 );
 
 -- Spans of event time in which events count but earn nothing; influencer null: everybody's.
-CREATE VIEW not_earning AS
+CREATE VIEW not_earning_spans AS
 SELECT campaign, NULL::integer AS influencer, valid_from AS since, until
 FROM (SELECT *, coalesce(lead(valid_from) OVER (PARTITION BY campaign ORDER BY valid_from, change), 'infinity') AS until
       FROM campaign_states) s
@@ -68,6 +68,15 @@ UNION ALL
 SELECT campaign, NULL, '-infinity', starts_at FROM campaigns WHERE starts_at IS NOT NULL
 UNION ALL
 SELECT campaign, NULL, ends_at, 'infinity' FROM campaigns WHERE ends_at IS NOT NULL;
+
+-- The same, kept: every window that is settled looks here. Whoever changes what it comes from, changes it.
+CREATE TABLE not_earning (
+    campaign   integer     NOT NULL,
+    influencer integer,
+    since      timestamptz NOT NULL,
+    until      timestamptz NOT NULL
+);
+CREATE INDEX not_earning_campaign ON not_earning (campaign);
 
 -- Refunds and disputes, as they came; they may come before their conversion.
 CREATE TABLE reversals (

@@ -5,6 +5,7 @@ use schemas::Timestamp;
 use sqlx::{Connection, PgConnection};
 use std::time::Duration;
 
+use crate::ledger::marks;
 use crate::{SinkError, locks, rollups};
 
 /// Event time closed in one transaction at most: epochs wait meanwhile, so it must be short.
@@ -43,6 +44,7 @@ pub async fn close(
     let to = from.plus(CLOSE_STEP).floor(MINUTE).min(target);
     if from < to {
         rollups::fold(&mut transaction, from.into(), to.into()).await?;
+        marks::leave_for_closed(&mut transaction, from.into(), to.into()).await?;
     }
     let to = to.max(closed.unwrap_or(to));
     sqlx::query("UPDATE facts SET closed_through = $1, generation = generation + 1")

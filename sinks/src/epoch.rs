@@ -10,6 +10,7 @@ use schemas::{
 use sqlx::PgConnection;
 use tokio::sync::OwnedMutexGuard;
 
+use crate::ledger::marks;
 use crate::names::Names;
 use crate::suspects::Suspects;
 use crate::windows::NumberedKey;
@@ -84,6 +85,7 @@ impl Epoch {
         totals::add(writer, &changes.totals, &changes.total_amounts).await?;
         rollups::add_late(writer, &changes.windows, &changes.amounts).await?;
         late::insert(writer, &changes.late).await?;
+        marks::leave(writer, changes).await?;
         fail_point!("epoch::sums_written", |_| std::process::abort());
         Ok(())
     }

@@ -2,8 +2,8 @@
 //!
 //! Reading order: [`epoch`] (one transaction of one line), then the tables it writes, one file each, in lock order:
 //! [`claims`], [`impressions`], [`conversions`], [`reversals`], [`windows`], [`totals`], [`rollups`], [`late`],
-//! [`rejects`], [`campaigns`], [`terms`], [`outbox`]. [`closer`] closes windows, [`log`] is where commands come from,
-//! [`relay`] announces what was counted.
+//! [`rejects`], [`campaigns`], [`terms`], [`outbox`]. [`closer`] closes windows, [`ledger`] posts what has changed, [`log`]
+//! is where commands come from, [`relay`] announces what was counted.
 
 pub mod campaigns;
 pub mod claims;
@@ -16,6 +16,7 @@ pub mod error;
 pub mod files;
 pub mod impressions;
 pub mod late;
+pub mod ledger;
 pub mod line;
 pub mod locks;
 pub mod log;
@@ -35,6 +36,7 @@ pub mod windows;
 
 pub use epoch::Epoch;
 pub use error::SinkError;
+pub use ledger::Ledger;
 pub use line::{Line, PostgresSink};
 pub use log::{ChunkKey, Flow, LogEntry, LogError, LogWriter, PartitionKey, PostgresLog, PulsarLog, Receipt};
 

@@ -14,6 +14,8 @@ pub const MIGRATIONS: i64 = 4;
 pub const LINE: i32 = 5;
 /// Being the relay.
 pub const RELAY: i64 = 6;
+/// Being the one that posts.
+pub const LEDGER: i64 = 7;
 
 /// Takes a lock until the end of the transaction.
 pub async fn exclusive(connection: &mut PgConnection, lock: i64) -> Result<(), sqlx::Error> {

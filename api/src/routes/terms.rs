@@ -6,11 +6,13 @@ use axum::response::Response;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
+use schemas::terms::{Period, Scale};
 use schemas::{ConversionKind, Kind};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use sinks::TENANT;
 use sqlx::FromRow;
+use std::collections::HashMap;
 use std::sync::Arc;
 use utoipa::ToSchema;
 
@@ -51,13 +53,49 @@ pub(crate) struct RuleBody {
     /// For CPA: `VENTA`, `REGISTRO`, `SUSCRIPCION`, `DESCARGAR` or `CLICK`.
     #[schema(example = "VENTA")]
     tipo_conversion: Option<String>,
-    /// A number or a decimal text, taken exactly as written.
+    /// Up to the first tier, for each thousand, click or conversion. Like all amounts a number or a decimal text, taken
+    /// exactly as written.
     #[schema(value_type = Option<f64>)]
     monto: Option<String>,
-    /// Of `monto`: `COP` (the default), `USD` or `EUR`.
+    /// Of all amounts of the rule: `COP`, `USD` or `EUR`. With `monto` it is `COP` where it is missing. With `porcentaje` the
+    /// rule is for conversions in this currency alone, or for those in any where it is missing; there may be one such rule
+    /// for each currency.
+    #[schema(example = "COP")]
     moneda: Option<String>,
     /// For CPA, instead of `monto`: of the conversion's amount, in its currency, rounded half to even.
     #[schema(value_type = Option<f64>, example = 7)]
+    porcentaje: Option<String>,
+    /// For CPA: a conversion below it, or in another currency, earns nothing. With `porcentaje` it needs a `moneda`.
+    #[schema(value_type = Option<f64>, example = 50_000)]
+    venta_minima: Option<String>,
+    /// The most that the rule brings an influencer in one `periodo`. With `porcentaje` it needs a `moneda`.
+    #[schema(value_type = Option<f64>, example = 2_000_000)]
+    tope: Option<String>,
+    /// Other rates from so much in one `periodo` on; ascending, 20 at most. With `porcentaje` they need a `moneda`.
+    escalones: Option<Vec<TierBody>>,
+    /// What the rate of a tier is for: `MARGINAL` (missing: this), what lies within the tier; `RETROACTIVA`, all of the
+    /// period once it has reached the tier. Only with `escalones`.
+    #[schema(example = "MARGINAL")]
+    escala: Option<String>,
+    /// What `tope` and `escalones` look at, and needed with them: `DIA` or `MES` of event time in UTC, or `TOTAL`.
+    #[schema(example = "MES")]
+    periodo: Option<String>,
+}
+
+/// From where on another rate holds.
+#[derive(ToSchema)]
+#[schema(as = EscalonEnviado)]
+#[expect(dead_code, reason = "describes the body; schemas::wire reads it")]
+pub(crate) struct TierBody {
+    /// Above 0: so many impressions, clicks or conversions, as a whole number; with `porcentaje` so much money in `moneda`
+    /// that conversions were worth.
+    #[schema(value_type = f64, example = 10_000_000)]
+    desde: String,
+    /// Where the rule has a `monto`.
+    #[schema(value_type = Option<f64>)]
+    monto: Option<String>,
+    /// Where the rule has a `porcentaje`.
+    #[schema(value_type = Option<f64>, example = 8.5)]
     porcentaje: Option<String>,
 }
 
@@ -122,10 +160,43 @@ pub(crate) struct Rule {
     #[serde(rename = "tipo_conversion", skip_serializing_if = "Option::is_none")]
     #[schema(example = "VENTA")]
     conversion: Option<&'static str>,
+    /// Up to the first tier, for each thousand, click or conversion.
     #[serde(rename = "monto", skip_serializing_if = "Option::is_none")]
     amount: Option<Exact>,
+    /// Of all amounts of the rule. With `porcentaje`: the rule is for conversions in it alone; missing: in any.
     #[serde(rename = "moneda", skip_serializing_if = "Option::is_none")]
     currency: Option<String>,
+    /// Up to the first tier, of the conversion's amount.
+    #[serde(rename = "porcentaje", skip_serializing_if = "Option::is_none")]
+    percent: Option<Exact>,
+    /// A conversion below it, or in another currency, earns nothing.
+    #[serde(rename = "venta_minima", skip_serializing_if = "Option::is_none")]
+    minimum: Option<Exact>,
+    /// The most that the rule brings an influencer in one `periodo`.
+    #[serde(rename = "tope", skip_serializing_if = "Option::is_none")]
+    cap: Option<Exact>,
+    /// Other rates from so much in one `periodo` on, ascending.
+    #[serde(rename = "escalones", skip_serializing_if = "Vec::is_empty")]
+    tiers: Vec<Tier>,
+    /// With `escalones`. `MARGINAL`: a rate is for what lies within its tier; `RETROACTIVA`: for all of the period.
+    #[serde(rename = "escala", skip_serializing_if = "Option::is_none")]
+    #[schema(example = "MARGINAL")]
+    scale: Option<&'static str>,
+    /// With `tope` or `escalones`, what they look at: `DIA` or `MES` of event time in UTC, or `TOTAL`.
+    #[serde(rename = "periodo", skip_serializing_if = "Option::is_none")]
+    #[schema(example = "MES")]
+    period: Option<&'static str>,
+}
+
+/// From where on another rate holds.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Escalon)]
+pub(crate) struct Tier {
+    /// So many impressions, clicks or conversions; with `porcentaje` so much money in the rule's currency.
+    #[serde(rename = "desde")]
+    since: Exact,
+    #[serde(rename = "monto", skip_serializing_if = "Option::is_none")]
+    amount: Option<Exact>,
     #[serde(rename = "porcentaje", skip_serializing_if = "Option::is_none")]
     percent: Option<Exact>,
 }
@@ -138,35 +209,47 @@ struct Row {
     valid_until: Option<Time>,
     influencer: Option<String>,
     defined_at: Time,
-    bases: Vec<i16>,
-    conversions: Vec<i16>,
-    amounts: Vec<Option<Decimal>>,
-    currencies: Vec<Option<String>>,
-    percents: Vec<Option<Decimal>>,
 }
 
-impl From<Row> for Terms {
-    fn from(row: Row) -> Self {
-        let pays = row.amounts.into_iter().zip(row.currencies).zip(row.percents);
-        let rules = row.bases.into_iter().zip(row.conversions).zip(pays).map(|((basis, conversion), pay)| {
-            let ((amount, currency), percent) = pay;
-            Rule {
-                // The table holds no other numbers.
-                basis: ["CPM", "CPC", "CPA"].get(basis as usize - 1).copied().unwrap_or_default(),
-                conversion: ConversionKind::from_number(conversion).map(ConversionKind::name),
-                amount: amount.zip(currency.as_deref()).map(|(amount, currency)| Exact::amount(amount, currency)),
-                currency,
-                percent: percent.map(Exact::decimal),
-            }
+#[derive(Debug, FromRow)]
+struct RuleRow {
+    terms: i32,
+    basis: i16,
+    conversion: i16,
+    amount: Option<Decimal>,
+    currency: Option<String>,
+    percent: Option<Decimal>,
+    minimum: Option<Decimal>,
+    cap: Option<Decimal>,
+    period: String,
+    retroactive: bool,
+    tier_since: Vec<Decimal>,
+    tier_rates: Vec<Decimal>,
+}
+
+impl From<RuleRow> for Rule {
+    fn from(row: RuleRow) -> Self {
+        // Where there is an amount, there is a currency.
+        let money = |amount: Decimal| Exact::amount(amount, row.currency.as_deref().unwrap_or_default());
+        let is_tiered = !row.tier_since.is_empty();
+        let is_periodic = is_tiered || row.cap.is_some();
+        let scale = if row.retroactive { Scale::Retroactive } else { Scale::Marginal };
+        let tiers = row.tier_since.into_iter().zip(row.tier_rates).map(|(since, rate)| match row.percent {
+            Some(_) => Tier { since: money(since), amount: None, percent: Some(Exact::decimal(rate)) },
+            None => Tier { since: Exact::decimal(since), amount: Some(money(rate)), percent: None },
         });
         Self {
-            rules: rules.collect(),
-            id: row.id,
-            version: row.version,
-            valid_from: row.valid_from,
-            valid_until: row.valid_until,
-            influencer_id: row.influencer,
-            defined_at: row.defined_at,
+            // The table holds no other numbers.
+            basis: ["CPM", "CPC", "CPA"].get(row.basis as usize - 1).copied().unwrap_or_default(),
+            conversion: ConversionKind::from_number(row.conversion).map(ConversionKind::name),
+            amount: row.amount.map(money),
+            percent: row.percent.map(Exact::decimal),
+            minimum: row.minimum.map(money),
+            cap: row.cap.map(money),
+            tiers: tiers.collect(),
+            scale: is_tiered.then(|| scale.name()),
+            period: Period::from_letter(&row.period).filter(|_| is_periodic).map(Period::name),
+            currency: row.currency,
         }
     }
 }
@@ -187,21 +270,17 @@ pub(crate) struct Page {
     next: Option<Cursor>,
 }
 
-const LIST: &str = r#"
+const LIST: &str = "
 SELECT t.id, t.terms AS version, t.valid_from, nullif(t.valid_until, 'infinity') AS valid_until, i.name AS influencer,
-       t.defined_at, r.bases, r.conversions, r.amounts, r.currencies, r.percents
+       t.defined_at
 FROM campaign_names c JOIN terms_in_force t USING (campaign) LEFT JOIN influencer_names i USING (influencer)
-CROSS JOIN LATERAL (
-    SELECT coalesce(array_agg(basis ORDER BY basis, conversion), '{}') AS bases,
-           coalesce(array_agg(conversion ORDER BY basis, conversion), '{}') AS conversions,
-           coalesce(array_agg(amount ORDER BY basis, conversion), '{}') AS amounts,
-           coalesce(array_agg(currency ORDER BY basis, conversion), '{}') AS currencies,
-           coalesce(array_agg(percent ORDER BY basis, conversion), '{}') AS percents
-    FROM commission_rules WHERE terms = t.terms
-) AS r
 WHERE c.tenant = $1 AND c.name = $2 AND (t.valid_from, t.id) < ($3, $4)
-ORDER BY t.valid_from DESC, t.id DESC LIMIT $5
-"#;
+ORDER BY t.valid_from DESC, t.id DESC LIMIT $5";
+
+/// In the order in which they were sent.
+const RULES: &str = "
+SELECT terms, basis, conversion, amount, currency, percent, minimum, cap, period::text, retroactive, tier_since, tier_rates
+FROM commission_rules WHERE terms = ANY($1) ORDER BY terms, rule";
 
 /// The versions of a campaign's terms, the latest beginning first.
 #[utoipa::path(get, path = "/marketing-influencers/campañas/{id}/comisiones", tag = "marketing-influencers",
@@ -222,7 +301,29 @@ pub(crate) async fn list(
         .fetch_all(&state.pool)
         .await?;
     let next = next_page(&rows, params.limit, |row| TimeKey { time: row.valid_from.into(), id: row.id.clone() });
-    Ok(Json(Page { campaign, total: rows.len(), terms: rows.into_iter().map(Into::into).collect(), next }))
+    let mut rules = rules(&state, &rows).await?;
+    let with_rules = |row: Row| Terms {
+        rules: rules.remove(&row.version).unwrap_or_default(),
+        id: row.id,
+        version: row.version,
+        valid_from: row.valid_from,
+        valid_until: row.valid_until,
+        influencer_id: row.influencer,
+        defined_at: row.defined_at,
+    };
+    let terms: Vec<_> = rows.into_iter().map(with_rules).collect();
+    Ok(Json(Page { campaign, total: terms.len(), terms, next }))
+}
+
+/// The rules of these versions; terms never change, so that a second look sees what belongs to the first.
+async fn rules(state: &ApiState, rows: &[Row]) -> Result<HashMap<i32, Vec<Rule>>, ApiError> {
+    let versions: Vec<_> = rows.iter().map(|row| row.version).collect();
+    let rows: Vec<RuleRow> = sqlx::query_as(RULES).bind(versions).fetch_all(&state.pool).await?;
+    let mut rules: HashMap<i32, Vec<Rule>> = HashMap::new();
+    for row in rows {
+        rules.entry(row.terms).or_default().push(row.into());
+    }
+    Ok(rules)
 }
 
 #[cfg(test)]

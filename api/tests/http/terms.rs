@@ -3,6 +3,8 @@
 use axum::body::Body;
 use axum::http::Request;
 use insta::assert_json_snapshot;
+use schemas::wire::{Context, Privacy, decode};
+use schemas::{CampaignCommand, Command, Kind, Position, Terms, Timestamp};
 
 use crate::support::{Answer, Api};
 use crate::world::{line, sample, write};
@@ -11,9 +13,31 @@ const PATH: &str = "/marketing-influencers/campanas/cmp-123/comisiones";
 const RULES: &str = r#"[{"tipo":"CPM","monto":"500","moneda":"COP"},{"tipo":"CPC","monto":100},
     {"tipo":"CPA","tipo_conversion":"VENTA","porcentaje":7.125}]"#;
 
+const EVERY_PART: &str = r#"[
+    {"tipo":"CPM","monto":500,"tope":"1000000","periodo":"DIA","escalones":[{"desde":1000,"monto":400.5},
+     {"desde":"20000","monto":0}]},
+    {"tipo":"CPC","monto":1,"moneda":"EUR","tope":0,"periodo":"TOTAL"},
+    {"tipo":"CPA","tipo_conversion":"VENTA","porcentaje":7,"moneda":"COP"},
+    {"tipo":"CPA","tipo_conversion":"VENTA","porcentaje":5,"moneda":"USD","venta_minima":10,"escala":"RETROACTIVA",
+     "escalones":[{"desde":1000.5,"porcentaje":6.1234}],"periodo":"MES"},
+    {"tipo":"CPA","tipo_conversion":"REGISTRO","monto":1000,"venta_minima":0}]"#;
+
 async fn put(api: &Api, body: &str) -> Answer {
     let request = Request::put(PATH).header("content-type", "application/json").body(Body::from(body.to_owned()));
     api.send(request.unwrap()).await
+}
+
+/// Terms of cmp-123 as the line reads them.
+fn read(rules: &str) -> Terms {
+    let json =
+        format!(r#"{{"id":"t","campaña_id":"cmp-123","vigente_desde":"2026-01-01T00:00:00Z","reglas":{rules}}}"#);
+    let context =
+        Context { source: "test", position: Position::START, published_at: Timestamp::EPOCH, assigned_id: None };
+    let record = decode(Some(Kind::DefineCommissions), json.as_bytes()).unwrap();
+    match record.validate(context, Privacy::AsSent).unwrap() {
+        Command::Campaign(CampaignCommand::Define(terms)) => terms,
+        other => panic!("not terms: {other:?}"),
+    }
 }
 
 /// The sample world with general terms from the beginning on, and better ones for one influencer later.
@@ -30,9 +54,9 @@ async fn with_terms() -> Api {
     )
     .await;
     api.sql(
-        "INSERT INTO commission_rules (terms, basis, conversion, amount, currency, percent) VALUES
-             (1, 1, 0, 1000, 'COP', NULL), (1, 2, 0, 200.5, 'COP', NULL), (1, 3, 1, NULL, NULL, 6.5),
-             (2, 3, 1, NULL, NULL, 10)",
+        "INSERT INTO commission_rules (terms, rule, basis, conversion, amount, currency, percent) VALUES
+             (1, 1, 1, 0, 1000, 'COP', NULL), (1, 2, 2, 0, 200.5, 'COP', NULL), (1, 3, 3, 1, NULL, NULL, 6.5),
+             (2, 1, 3, 1, NULL, NULL, 10)",
     )
     .await;
     api
@@ -64,6 +88,18 @@ async fn they_are_listed_version_by_version() {
     assert_eq!((&last["terminos"][0]["id"], &last["total"]), (&"general".into(), &1.into()));
     let unknown = api.get("/marketing-influencers/campanas/nope/comisiones").await.json();
     assert_eq!(unknown["total"], 0);
+}
+
+#[tokio::test]
+async fn every_part_of_a_rule_is_shown_as_it_may_be_sent() {
+    let api = Api::start().await;
+    let terms = read(EVERY_PART);
+    api.sql("INSERT INTO campaign_names (tenant, name) VALUES (1, 'cmp-123')").await;
+    sinks::terms::insert(&mut api.pool.acquire().await.unwrap(), 1, None, &terms).await.unwrap();
+    let shown = api.get(PATH).await;
+    let rules = shown.json()["terminos"][0]["reglas"].clone();
+    assert_json_snapshot!("terms_with_every_part", shown.shown());
+    assert_eq!(read(&rules.to_string()).rules, terms.rules);
 }
 
 #[tokio::test]

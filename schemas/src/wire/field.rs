@@ -88,6 +88,12 @@ pub(crate) fn note(faults: &mut Vec<Fault>, code: Code, path: &'static str, deta
     "".into()
 }
 
+/// Faults of a part, as those of the whole under `path`.
+pub(crate) fn within(path: &'static str, part: &str, faults: &mut Vec<Fault>) -> Vec<Fault> {
+    let of_whole = |fault: Fault| Fault { path, detail: format!("{part}, {}: {}", fault.path, fault.detail), ..fault };
+    faults.drain(..).map(of_whole).collect()
+}
+
 fn judge_id(text: &str, path: &'static str, faults: &mut Vec<Fault>) {
     judge_text(text, path, faults);
     if text.len() > ID_BYTES_MAX {

@@ -1,0 +1,305 @@
+//! What the marks name: closed windows, conversions with what was taken back of them, and how all of it was settled last.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use rust_decimal::Decimal;
+use schemas::commission::{Accrual, Cause, Commission, Counted, RuleKey, Rules, Sold, Subject, Unsettled};
+use schemas::terms::Period;
+use schemas::{Currency, Money, Timestamp};
+use sqlx::{FromRow, PgConnection};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::marks::Mark;
+use super::rules;
+
+const HOUR: Duration = Duration::from_secs(3_600);
+
+type Instant = DateTime<Utc>;
+type Pairs = BTreeMap<(i32, i32), Unsettled>;
+
+/// Reads everything, influencer by influencer.
+pub(super) async fn read(
+    connection: &mut PgConnection,
+    rules: &mut Arc<Rules>,
+    marks: &BTreeMap<Mark, Cause>,
+) -> Result<Vec<Unsettled>, sqlx::Error> {
+    let closed_through = closed_through(connection).await?;
+    let keys = Keys::of(marks);
+    let counted = counted(connection, &keys, closed_through).await?;
+    let sold = sold(connection, &keys).await?;
+    let accruals = accruals(connection, &keys).await?;
+    let mut commissions = conversions(connection, &keys).await?;
+    commissions.extend(periods(connection, marks).await?);
+    let terms = counted.iter().map(|it| it.terms).chain(sold.iter().map(|it| it.terms));
+    let terms = terms.chain(accruals.iter().map(|it| it.terms)).chain(commissions.iter().map(|it| it.terms));
+    rules::learn(connection, rules, terms.collect()).await?;
+    let mut pairs = pairs(marks, closed_through, rules);
+    for row in counted {
+        pair(&mut pairs, row.campaign, row.influencer)?.counted.push(row.into());
+    }
+    for row in sold {
+        pair(&mut pairs, row.campaign, row.influencer)?.sold.push(row.sold()?);
+    }
+    for row in accruals {
+        pair(&mut pairs, row.campaign, row.influencer)?.accruals.push(row.accrual()?);
+    }
+    for row in commissions {
+        pair(&mut pairs, row.campaign, row.influencer)?.commissions.push(row.commission()?);
+    }
+    Ok(pairs.into_values().collect())
+}
+
+/// Every row was asked for by a mark.
+fn pair(pairs: &mut Pairs, campaign: i32, influencer: i32) -> Result<&mut Unsettled, sqlx::Error> {
+    pairs.get_mut(&(campaign, influencer)).ok_or(sqlx::Error::RowNotFound)
+}
+
+fn pairs(marks: &BTreeMap<Mark, Cause>, closed_through: Instant, rules: &Arc<Rules>) -> Pairs {
+    let mut pairs = Pairs::new();
+    for (mark, cause) in marks {
+        let (campaign, influencer) = (mark.campaign, mark.influencer);
+        let pair = pairs.entry((campaign, influencer)).or_insert_with(|| Unsettled {
+            campaign,
+            influencer,
+            hours: Vec::new(),
+            closed_through: closed_through.into(),
+            rules: rules.clone(),
+            counted: Vec::new(),
+            sold: Vec::new(),
+            accruals: Vec::new(),
+            commissions: Vec::new(),
+        });
+        pair.hours.push((mark.hour.into(), *cause));
+    }
+    pairs
+}
+
+/// The marks as the statements take them.
+struct Keys {
+    campaigns: Vec<i32>,
+    influencers: Vec<i32>,
+    hours: Vec<Instant>,
+}
+
+impl Keys {
+    fn of(marks: &BTreeMap<Mark, Cause>) -> Self {
+        Self {
+            campaigns: marks.keys().map(|mark| mark.campaign).collect(),
+            influencers: marks.keys().map(|mark| mark.influencer).collect(),
+            hours: marks.keys().map(|mark| mark.hour).collect(),
+        }
+    }
+}
+
+/// Nothing is closed before there is a watermark.
+async fn closed_through(connection: &mut PgConnection) -> Result<Instant, sqlx::Error> {
+    let closed: Option<Instant> = sqlx::query_scalar("SELECT closed_through FROM facts").fetch_one(connection).await?;
+    Ok(closed.unwrap_or(Instant::UNIX_EPOCH))
+}
+
+const COUNTED: &str = "
+SELECT m.campaign, m.influencer, m.hour, w.terms, w.rule, sum(w.quantity) AS quantity
+FROM unnest($1::int[], $2::int[], $3::timestamptz[]) AS m(campaign, influencer, hour)
+JOIN rated_windows w ON w.campaign = m.campaign AND w.influencer = m.influencer
+     AND w.start >= m.hour AND w.start < m.hour + interval '1 hour' AND w.start < $4
+GROUP BY m.campaign, m.influencer, m.hour, w.terms, w.rule";
+
+#[derive(Debug, FromRow)]
+struct CountedRow {
+    campaign: i32,
+    influencer: i32,
+    hour: Instant,
+    terms: i32,
+    rule: i16,
+    quantity: Decimal,
+}
+
+impl From<CountedRow> for Counted {
+    fn from(row: CountedRow) -> Self {
+        let rule = RuleKey { terms: row.terms, rule: row.rule };
+        Self { hour: row.hour.into(), rule, quantity: row.quantity }
+    }
+}
+
+async fn counted(
+    connection: &mut PgConnection,
+    keys: &Keys,
+    closed_through: Instant,
+) -> Result<Vec<CountedRow>, sqlx::Error> {
+    sqlx::query_as(COUNTED)
+        .bind(&keys.campaigns)
+        .bind(&keys.influencers)
+        .bind(&keys.hours)
+        .bind(closed_through)
+        .fetch_all(connection)
+        .await
+}
+
+/// Raw rows lie in days of commit; the days that can hold the hours are few.
+const DAYS: &str = "
+SELECT DISTINCT r.day FROM raw_days r
+JOIN (SELECT DISTINCT h AS hour FROM unnest($1::timestamptz[]) AS h) h
+  ON r.event_from < h.hour + interval '1 hour' AND r.event_to >= h.hour";
+
+const SOLD: &str = "
+SELECT c.campaign, c.influencer, c.id, c.event_time, c.amount, c.currency, c.terms, c.rule,
+       least(coalesce(v.amount, 0), c.amount) AS refunded, coalesce(v.amount >= c.amount, false) AS undone
+FROM unnest($1::int[], $2::int[], $3::timestamptz[]) AS m(campaign, influencer, hour)
+JOIN rated_conversions c ON c.campaign = m.campaign AND c.influencer = m.influencer
+     AND c.event_time >= m.hour AND c.event_time < m.hour + interval '1 hour' AND c.day = ANY ($4)
+LEFT JOIN LATERAL (
+    SELECT sum(coalesce(e.amount, c.amount)) AS amount FROM effective_reversals e
+    WHERE e.conversion_id = c.id AND NOT e.open AND (e.currency IS NULL OR e.currency = c.currency)
+) AS v ON true";
+
+#[derive(Debug, FromRow)]
+struct SoldRow {
+    campaign: i32,
+    influencer: i32,
+    id: String,
+    event_time: Instant,
+    amount: Decimal,
+    currency: String,
+    terms: i32,
+    rule: i16,
+    refunded: Decimal,
+    undone: bool,
+}
+
+impl SoldRow {
+    fn sold(self) -> Result<Sold, sqlx::Error> {
+        let amount = Money::exact(self.amount, currency(&self.currency)?);
+        Ok(Sold {
+            id: self.id.into(),
+            event_time: self.event_time.into(),
+            amount: amount.map_err(|error| sqlx::Error::Decode(Box::new(error)))?,
+            refunded: self.refunded,
+            undone: self.undone,
+            rule: RuleKey { terms: self.terms, rule: self.rule },
+        })
+    }
+}
+
+async fn sold(connection: &mut PgConnection, keys: &Keys) -> Result<Vec<SoldRow>, sqlx::Error> {
+    let days: Vec<NaiveDate> = sqlx::query_scalar(DAYS).bind(&keys.hours).fetch_all(&mut *connection).await?;
+    sqlx::query_as(SOLD)
+        .bind(&keys.campaigns)
+        .bind(&keys.influencers)
+        .bind(&keys.hours)
+        .bind(days)
+        .fetch_all(connection)
+        .await
+}
+
+fn currency(code: &str) -> Result<Currency, sqlx::Error> {
+    code.parse().map_err(|()| sqlx::Error::Decode(format!("{code} is no currency").into()))
+}
+
+const ACCRUALS: &str = "
+SELECT a.campaign, a.influencer, a.hour, a.terms, a.rule, a.currency, a.quantity, a.amount
+FROM unnest($1::int[], $2::int[], $3::timestamptz[]) AS m(campaign, influencer, hour)
+JOIN accruals a ON a.campaign = m.campaign AND a.influencer = m.influencer AND a.hour = m.hour";
+
+#[derive(Debug, FromRow)]
+struct AccrualRow {
+    campaign: i32,
+    influencer: i32,
+    hour: Instant,
+    terms: i32,
+    rule: i16,
+    currency: String,
+    quantity: Decimal,
+    amount: Decimal,
+}
+
+impl AccrualRow {
+    fn accrual(&self) -> Result<Accrual, sqlx::Error> {
+        Ok(Accrual {
+            hour: self.hour.into(),
+            rule: RuleKey { terms: self.terms, rule: self.rule },
+            currency: currency(&self.currency)?,
+            quantity: self.quantity,
+            amount: self.amount,
+        })
+    }
+}
+
+async fn accruals(connection: &mut PgConnection, keys: &Keys) -> Result<Vec<AccrualRow>, sqlx::Error> {
+    sqlx::query_as(ACCRUALS).bind(&keys.campaigns).bind(&keys.influencers).bind(&keys.hours).fetch_all(connection).await
+}
+
+const CONVERSIONS: &str = "
+SELECT c.* FROM unnest($1::int[], $2::int[], $3::timestamptz[]) AS m(campaign, influencer, hour)
+JOIN commissions c ON c.campaign = m.campaign AND c.influencer = m.influencer AND c.conversion IS NOT NULL
+     AND c.start >= m.hour AND c.start < m.hour + interval '1 hour'";
+
+const PERIODS: &str = "
+SELECT c.* FROM unnest($1::int[], $2::int[], $3::timestamptz[]) AS m(campaign, influencer, start)
+JOIN commissions c ON c.campaign = m.campaign AND c.influencer = m.influencer AND c.conversion IS NULL
+     AND c.start = m.start";
+
+#[derive(Debug, FromRow)]
+struct CommissionRow {
+    commission: i64,
+    campaign: i32,
+    influencer: i32,
+    start: Instant,
+    conversion: Option<String>,
+    terms: i32,
+    rule: i16,
+    currency: String,
+    quantity: Decimal,
+    earned: Decimal,
+    refunded: Decimal,
+    reversed: Decimal,
+}
+
+impl CommissionRow {
+    fn commission(self) -> Result<Commission, sqlx::Error> {
+        let rule = RuleKey { terms: self.terms, rule: self.rule };
+        let start = Timestamp::from(self.start);
+        let subject = match self.conversion {
+            Some(id) => Subject::Conversion { at: start, id: id.into() },
+            None => Subject::Period { start, rule },
+        };
+        Ok(Commission {
+            number: Some(self.commission),
+            subject,
+            currency: currency(&self.currency)?,
+            rule,
+            quantity: self.quantity,
+            earned: self.earned,
+            refunded: self.refunded,
+            reversed: self.reversed,
+        })
+    }
+}
+
+async fn conversions(connection: &mut PgConnection, keys: &Keys) -> Result<Vec<CommissionRow>, sqlx::Error> {
+    sqlx::query_as(CONVERSIONS)
+        .bind(&keys.campaigns)
+        .bind(&keys.influencers)
+        .bind(&keys.hours)
+        .fetch_all(connection)
+        .await
+}
+
+/// The commissions of every period that a marked hour lies in.
+async fn periods(
+    connection: &mut PgConnection,
+    marks: &BTreeMap<Mark, Cause>,
+) -> Result<Vec<CommissionRow>, sqlx::Error> {
+    let starts = |mark: &Mark| {
+        let hour = Timestamp::from(mark.hour);
+        debug_assert_eq!(hour, hour.floor(HOUR), "marks name whole hours");
+        [Period::Day, Period::Month, Period::Whole].map(|period| (mark.campaign, mark.influencer, period.start(hour)))
+    };
+    let keys: BTreeSet<(i32, i32, Timestamp)> = marks.keys().flat_map(starts).collect();
+    sqlx::query_as(PERIODS)
+        .bind(keys.iter().map(|key| key.0).collect::<Vec<_>>())
+        .bind(keys.iter().map(|key| key.1).collect::<Vec<_>>())
+        .bind(keys.iter().map(|key| Instant::from(key.2)).collect::<Vec<_>>())
+        .fetch_all(connection)
+        .await
+}
