@@ -81,7 +81,7 @@ pub async fn verify(options: &PgConnectOptions, mut done: impl FnMut(&Outcome)) 
         done(&outcome);
         outcomes.push(outcome);
     }
-    for table in [described::CAMPAIGNS, described::TERMS] {
+    for table in [described::CAMPAIGNS, described::TERMS, described::REVERSALS] {
         let outcome = described::claimed(&mut snapshot, &table).await?;
         done(&outcome);
         outcomes.push(outcome);

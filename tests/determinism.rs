@@ -14,7 +14,7 @@ use proptest::prelude::*;
 use proptest::test_runner::Config;
 use schemas::message::{Encoding, Origin};
 use schemas::wire::Privacy;
-use schemas::{Kind, Position, RawMessage, Timestamp};
+use schemas::{Kind, Position, RawMessage, ReversalKind, Timestamp};
 use sinks::line::LineSpec;
 use sinks::{Flow, Line, SinkError};
 use sqlx::postgres::PgConnectOptions;
@@ -40,9 +40,40 @@ enum What {
     Impression,
     Click,
     Conversion(u16),
+    Reversal(Reversal),
     Faulty,
     Broken,
     Tick,
+}
+
+/// Of any conversion, come or not, by any line; in part or in whole; a refund or a step of one of two disputes.
+#[derive(Debug, Clone, Copy)]
+struct Reversal {
+    conversion: u8,
+    cents: Option<u16>,
+    currency: Option<&'static str>,
+    kind: ReversalKind,
+    dispute: u8,
+}
+
+fn reversal() -> impl Strategy<Value = Reversal> {
+    let currency = prop::option::of(prop::sample::select(&["COP", "USD"][..]));
+    let kind = prop::sample::select(&ReversalKind::ALL[..]);
+    (0u8..10, prop::option::of(1u16..5_000), currency, kind, 0u8..2).prop_map(
+        |(conversion, cents, currency, kind, dispute)| Reversal { conversion, cents, currency, kind, dispute },
+    )
+}
+
+impl Reversal {
+    fn fields(self) -> String {
+        let Self { conversion, cents, currency, kind, dispute } = self;
+        let amount = cents.map(|cents| format!(r#","valor":"{}.{:02}""#, cents / 100, cents % 100));
+        let currency = currency.map(|currency| format!(r#","moneda":"{currency}""#));
+        let dispute = kind.is_dispute().then(|| format!(r#","disputa_id":"dis-{dispute}""#));
+        let more = [amount, currency, dispute].into_iter().flatten().collect::<String>();
+        let (partition, kind) = (conversion as usize % PARTITIONS, kind.name());
+        format!(r#""conversion_id":"{partition}-{conversion}","tipo":"{kind}"{more}"#)
+    }
 }
 
 fn made() -> impl Strategy<Value = Made> {
@@ -50,6 +81,7 @@ fn made() -> impl Strategy<Value = Made> {
         6 => Just(What::Impression),
         2 => Just(What::Click),
         3 => (0u16..5_000).prop_map(What::Conversion),
+        3 => reversal().prop_map(What::Reversal),
         1 => Just(What::Faulty),
         1 => Just(What::Broken),
         1 => Just(What::Tick),
@@ -83,6 +115,9 @@ impl Made {
                 let currency = ["COP", "USD", "EUR"][*cents as usize % 3];
                 let amount = format!("{}.{:02}", cents / 100, cents % 100);
                 format!(r#"{{"comando":"registrar-conversion",{common},"valor":"{amount}","moneda":"{currency}"}}"#)
+            }
+            What::Reversal(reversal) => {
+                format!(r#"{{"comando":"registrar-reversion",{common},{}}}"#, reversal.fields())
             }
             What::Faulty => format!(r#"{{"comando":"registrar-conversion",{common},"valor":-1}}"#),
             What::Broken => format!(r#"{{"comando":"registrar-conversion",{common}"#),
@@ -175,7 +210,10 @@ async fn dump(options: &PgConnectOptions) -> BTreeMap<&'static str, Vec<String>>
         ("amounts", format!("SELECT concat_ws(' ', c.name, i.name, start, currency, trim_scale(amount)) FROM window_amounts {NAMES}")),
         ("totals", "SELECT concat_ws(' ', c.name, sum(impressions), sum(clicks), sum(conversions)) FROM campaign_totals JOIN campaign_names c USING (campaign) GROUP BY c.name".to_owned()),
         ("total amounts", "SELECT concat_ws(' ', c.name, currency, trim_scale(sum(amount))) FROM campaign_total_amounts JOIN campaign_names c USING (campaign) GROUP BY c.name, currency".to_owned()),
-        ("lines", "SELECT concat_ws(' ', source, entry, watermark, accepted, duplicates, rejected, messages) FROM lines".to_owned()),
+        ("reversals", "SELECT concat_ws(' ', conversion_id, id, coalesce(trim_scale(amount)::text, 'all'), currency, open) FROM effective_reversals".to_owned()),
+        // How often a conversion is marked depends on the batches.
+        ("marks", "SELECT DISTINCT conversion::text FROM unsettled_conversions".to_owned()),
+        ("lines", "SELECT concat_ws(' ', source, entry, watermark, accepted, reversals, duplicates, rejected, messages) FROM lines".to_owned()),
     ];
     let mut tables = BTreeMap::new();
     for (table, query) in queries {

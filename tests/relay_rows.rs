@@ -189,6 +189,22 @@ async fn what_was_counted_before_is_history_unless_it_is_wanted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_reversal_makes_no_event_and_none_is_waited_for() {
+    let (options, mut connection, days) = prepared().await;
+    let log = line(&mut connection, "log-0").await;
+    let rows = log_rows(&mut ChaCha8Rng::seed_from_u64(7), 0);
+    write(&mut connection, log, &rows[..10], &days[..1]).await;
+    let reverse = "UPDATE lines SET accepted = accepted + 3, reversals = reversals + 3, entry = entry + 3";
+    sqlx::query(reverse).execute(&mut connection).await.unwrap();
+    begin(&options, false).await.unwrap();
+    write(&mut connection, log, &rows[20..50], &days[..1]).await;
+    sqlx::query(reverse).execute(&mut connection).await.unwrap();
+    let (announced, backlog) = relay(&options, usize::MAX).await;
+    assert_eq!(announced, ids(log, &rows[20..50]));
+    assert!(backlog.iter().all(|line| line.events == 0 && !line.missing), "{backlog:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn one_relays_and_rows_that_are_gone_are_noticed() {
     let (options, mut connection, days) = prepared().await;
     begin(&options, false).await.unwrap();

@@ -58,6 +58,17 @@ fn conversion(id: u8, minute: u8, amount: &str, currency: &str) -> String {
     )
 }
 
+/// A refund, a lost dispute, one that is open, and one of a conversion that never came.
+fn reversals() -> Vec<String> {
+    [
+        r#""id":"rev-0","conversion_id":"con-0""#,
+        r#""id":"rev-1","conversion_id":"con-0","valor":"5","tipo":"DISPUTA_PERDIDA","disputa_id":"dis-1""#,
+        r#""id":"rev-2","conversion_id":"con-9","tipo":"DISPUTA_ABIERTA","disputa_id":"dis-2""#,
+    ]
+    .map(|fields| format!(r#"{{"comando":"registrar-reversion",{fields},"timestamp":"2026-01-01T00:30:00Z"}}"#))
+    .into()
+}
+
 async fn run_line(options: &PgConnectOptions, flow: Flow, name: &str, messages: &[RawMessage]) {
     let spec = LineSpec { flow, source: name, live: name.starts_with("log"), exclusive: false };
     let line = Line::take(options, spec).await.unwrap();
@@ -65,7 +76,8 @@ async fn run_line(options: &PgConnectOptions, flow: Flow, name: &str, messages: 
     run(flow, source, line, Privacy::AsSent, |_| ()).await.unwrap();
 }
 
-/// A database in which everything has happened: duplicates, rejects, replays, closed windows, late events, campaigns.
+/// A database in which everything has happened: duplicates, rejects, replays, closed windows, late events, reversals,
+/// campaigns.
 async fn sound() -> PgConnectOptions {
     let options = support::database().await;
     let mut messages: Vec<RawMessage> = (0..20u8)
@@ -81,6 +93,10 @@ async fn sound() -> PgConnectOptions {
         run_line(&options, Flow::Tracking, &format!("log-{partition}"), &[tick(0)]).await;
     }
     close(&options).await;
+
+    let reversals = reversals().into_iter().enumerate();
+    let reversals = reversals.map(|(i, payload)| message(90 + i as i64, payload, None)).collect::<Vec<_>>();
+    run_line(&options, Flow::Tracking, "log-0", &reversals).await;
 
     let late = [
         (impression(101, 3, "inf-2"), None),
@@ -191,6 +207,14 @@ const CHANGES: &[(&str, &[&str])] = &[
          SELECT tenant, topic, key, gen_random_uuid(), payload FROM outbox",
         &["campaigns: announced"],
     ),
+    ("DELETE FROM reversals WHERE id = 'rev-1'", &["claims of raw rows", "lines: reversals", "reversals: claims"]),
+    ("UPDATE reversals SET entry = entry + 1000 WHERE id = 'rev-2'", &["claims of raw rows"]),
+    ("UPDATE reversals SET id = 'rev-9' WHERE id = 'rev-2'", &["reversals: claims"]),
+    (
+        "DELETE FROM claims WHERE kind = 3 AND entry = 91",
+        &["claims of raw rows", "lines: accepted", "reversals: claims"],
+    ),
+    ("UPDATE lines SET reversals = reversals + 1 WHERE source = 'log-0'", &["lines: reversals"]),
     ("UPDATE terms SET id = 't-2'", &["terms: claims"]),
     ("DELETE FROM campaigns WHERE id = 'cmp-0'", &["campaigns: claims", "campaigns: announced"]),
 ];

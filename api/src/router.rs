@@ -14,7 +14,7 @@ use crate::edge::{CampaignPaths, observe};
 use crate::openapi::{Document, with_unique_ids};
 use crate::routes::{
     batches, campaigns, clicks, commands, conversions, health, impressions, influencers, late, ranking, rejects,
-    series, simulation, statistics, terms,
+    reversals, series, simulation, statistics, terms,
 };
 use crate::{ApiError, ApiState};
 
@@ -51,6 +51,7 @@ fn writing() -> Routes {
         .routes(routes!(impressions::record))
         .routes(routes!(clicks::record))
         .routes(routes!(conversions::record))
+        .routes(routes!(reversals::record))
         .routes(routes!(batches::record))
         .routes(routes!(commands::outcome))
         .routes(routes!(health::marketing))
@@ -83,6 +84,8 @@ fn reading() -> Routes {
         .routes(routes!(impressions::of_campaign))
         .routes(routes!(conversions::one))
         .routes(routes!(conversions::of_campaign))
+        .routes(routes!(reversals::one))
+        .routes(routes!(reversals::of_conversion))
 }
 
 fn finish(routes: Routes, state: Arc<ApiState>) -> Router {

@@ -11,6 +11,7 @@ pub(crate) mod influencers;
 pub(crate) mod late;
 pub(crate) mod ranking;
 pub(crate) mod rejects;
+pub(crate) mod reversals;
 pub(crate) mod series;
 pub(crate) mod simulation;
 pub(crate) mod statistics;

@@ -1,6 +1,8 @@
 //! `Total`: adds up what a batch brings to each window and campaign.
 
-use schemas::{EventKind, LateEvent, Money, TrackingChanges, WindowCount, WindowKey, Windowed};
+use schemas::{
+    Envelope, EventKind, LateEvent, Money, Timestamp, TrackingChanges, TrackingEvent, WindowCount, WindowKey, Windowed,
+};
 
 use crate::{Batch, Operator, Output};
 
@@ -34,7 +36,14 @@ impl Operator for Total {
     }
 }
 
-fn add(changes: &mut TrackingChanges, Windowed { event, window, late }: Windowed) {
+fn add(changes: &mut TrackingChanges, item: Windowed) {
+    match item {
+        Windowed::Event { event, window, late } => add_event(changes, event, window, late),
+        Windowed::Reversal(reversal) => changes.reversals.push(reversal),
+    }
+}
+
+fn add_event(changes: &mut TrackingChanges, event: Envelope<TrackingEvent>, window: Timestamp, late: bool) {
     let body = &event.body;
     let key = WindowKey { campaign: body.campaign.clone(), influencer: body.influencer.clone(), start: window };
     let total = changes.totals.entry(key.campaign.clone()).or_default();

@@ -8,7 +8,7 @@ use crate::{Operator, Output};
 /// The width of the windows that statistics and commissions are counted in.
 pub const ONE_MINUTE: Duration = Duration::from_secs(60);
 
-/// Assigns windows and tells which were closed already. A late event corrects its window all the same.
+/// Assigns windows and tells which were closed already. A late event corrects its window all the same; reversals pass.
 #[derive(Debug)]
 pub struct Window {
     width: Duration,
@@ -31,10 +31,14 @@ impl Operator for Window {
     }
 
     fn on_item(&mut self, Envelope { origin, body }: Self::In, out: &mut Output<'_, Windowed>) {
-        // Other commands than events never come this way: each flow decodes only its own.
-        let Command::Track(event) = body else { return };
+        let event = match body {
+            Command::Track(event) => event,
+            Command::Reverse(body) => return out.emit(Windowed::Reversal(Envelope { origin, body })),
+            // Never comes this way: each flow decodes only its own.
+            Command::Campaign(_) => return,
+        };
         let window = event.event_time.floor(self.width);
         let late = self.closed_through.is_some_and(|closed| window.plus(self.width) <= closed);
-        out.emit(Windowed { event: Envelope { origin, body: event }, window, late });
+        out.emit(Windowed::Event { event: Envelope { origin, body: event }, window, late });
     }
 }

@@ -156,7 +156,8 @@ const CAMPAIGNS: Route = |line, _| {
 };
 
 /// By campaign and influencer, so that a window is written by one line. A glance again: a line that is written in an
-/// unusual way goes elsewhere, which costs some waiting and nothing else, for claims are exact across lines.
+/// unusual way goes elsewhere, which costs some waiting and nothing else, for claims are exact across lines. Reversals
+/// name neither, so one line has them all.
 const TRACKING: Route = |line, partitions| {
     let mut hash = blake3::Hasher::new();
     for key in [&b"\"campa\xc3\xb1a_id\":\""[..], &b"\"influencer_id\":\""[..]] {

@@ -67,6 +67,8 @@ fn names(batch: &Batch<Envelope<Command>>) -> EpochNames<'_> {
                 names.campaigns.push(&event.campaign);
                 names.influencers.extend(event.influencer.as_deref());
             }
+            // It names a conversion only, which may not have come.
+            Command::Reverse(_) => {}
             Command::Campaign(command) => {
                 names.campaigns.push(command.campaign());
                 names.influencers.extend(command.influencer());

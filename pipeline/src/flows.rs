@@ -14,7 +14,8 @@ use crate::settling::{Post, unsettled};
 use crate::source::Batches;
 use crate::{LineError, Source};
 
-/// Impressions, clicks and conversions: claimed, put into windows, added up, committed with their position.
+/// Impressions, clicks and conversions: claimed, put into windows, added up, committed with their position. Reversals go
+/// along: they are claimed and stored, and change no count.
 pub fn tracking<S: Source>(
     source: S,
     sink: PostgresSink,

@@ -3,7 +3,9 @@
 use rust_decimal::Decimal;
 use std::collections::HashMap;
 
-use crate::{CampaignId, ClaimKey, Content, Currency, Envelope, InfluencerId, Position, Timestamp, TrackingEvent};
+use crate::{
+    CampaignId, ClaimKey, Content, Currency, Envelope, InfluencerId, Position, Reversal, Timestamp, TrackingEvent,
+};
 
 /// A wish to be the one command of its key.
 #[derive(Debug, Clone, Copy)]
@@ -19,15 +21,20 @@ pub struct Claim {
 /// The claims that were already held by others, with what those say.
 pub type HeldClaim = HashMap<ClaimKey, Content>;
 
-/// An event in its window.
+/// An event in its window; or what has none.
 #[derive(Debug, Clone)]
-pub struct Windowed {
-    /// The event.
-    pub event: Envelope<TrackingEvent>,
-    /// The start of its one-minute window.
-    pub window: Timestamp,
-    /// Its window was closed already: it corrects it all the same.
-    pub late: bool,
+pub enum Windowed {
+    /// An event.
+    Event {
+        /// The event.
+        event: Envelope<TrackingEvent>,
+        /// The start of its one-minute window.
+        window: Timestamp,
+        /// Its window was closed already: it corrects it all the same.
+        late: bool,
+    },
+    /// A reversal: it takes nothing away from any window's counts.
+    Reversal(Envelope<Reversal>),
 }
 
 /// One window: campaign × influencer × minute. No influencer = unattributed.
@@ -102,4 +109,6 @@ pub struct TrackingChanges {
     pub total_amounts: HashMap<(CampaignId, Currency), Decimal>,
     /// Late arrivals.
     pub late: Vec<LateEvent>,
+    /// New reversals, for their rows.
+    pub reversals: Vec<Envelope<Reversal>>,
 }

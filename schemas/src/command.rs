@@ -1,6 +1,6 @@
 //! What a producer asks for, once it is known to be sound. Built only from [`wire`](crate::wire) records.
 
-use crate::{CampaignId, CommandId, Content, InfluencerId, Money, Terms, Timestamp};
+use crate::{CampaignId, CommandId, Content, InfluencerId, Money, Reversal, Terms, Timestamp};
 
 /// The kinds of command. The numbers are stored: never reuse one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -78,6 +78,8 @@ impl Kind {
 pub enum Command {
     /// Count this.
     Track(TrackingEvent),
+    /// Take this back.
+    Reverse(Reversal),
     /// Change what is known of a campaign.
     Campaign(CampaignCommand),
 }
@@ -236,6 +238,7 @@ impl Command {
     pub const fn kind(&self) -> Kind {
         match self {
             Self::Track(event) => event.kind.command(),
+            Self::Reverse(_) => Kind::RecordReversal,
             Self::Campaign(CampaignCommand::Create(_)) => Kind::CreateCampaign,
             Self::Campaign(CampaignCommand::Define(_)) => Kind::DefineCommissions,
         }
@@ -245,6 +248,7 @@ impl Command {
     pub const fn id(&self) -> &CommandId {
         match self {
             Self::Track(event) => &event.id,
+            Self::Reverse(reversal) => &reversal.id,
             Self::Campaign(CampaignCommand::Create(campaign)) => &campaign.id,
             Self::Campaign(CampaignCommand::Define(terms)) => &terms.id,
         }
@@ -254,6 +258,7 @@ impl Command {
     pub const fn content(&self) -> Content {
         match self {
             Self::Track(event) => event.content,
+            Self::Reverse(reversal) => reversal.content,
             Self::Campaign(CampaignCommand::Create(campaign)) => campaign.content,
             Self::Campaign(CampaignCommand::Define(terms)) => terms.content,
         }
@@ -263,6 +268,7 @@ impl Command {
     pub const fn event_time(&self) -> Option<Timestamp> {
         match self {
             Self::Track(event) => Some(event.event_time),
+            Self::Reverse(reversal) => Some(reversal.event_time),
             Self::Campaign(_) => None,
         }
     }

@@ -3,8 +3,9 @@
 //! Nothing here knows of tokio, SQL, HTTP or Pulsar. Spanish lives in [`wire`], where the users' names are read and
 //! written; everywhere else the field's English terms are used (the README has the glossary).
 //!
-//! Reading order: [`ids`], [`time`], [`money`] → [`wire`] (what was sent) → [`command`] (what was meant), [`terms`] →
-//! [`position`], [`message`] (where it travels) → [`change`], [`reject`] (what comes of it), [`commission`] (what it is worth).
+//! Reading order: [`ids`], [`time`], [`money`] → [`wire`] (what was sent) → [`command`] (what was meant), [`reversal`],
+//! [`terms`] → [`position`], [`message`] (where it travels) → [`change`], [`reject`] (what comes of it), [`commission`]
+//! (what it is worth).
 
 pub mod avro;
 pub mod change;
@@ -17,6 +18,7 @@ pub mod message;
 pub mod money;
 pub mod position;
 pub mod reject;
+pub mod reversal;
 pub mod terms;
 pub mod time;
 pub mod wire;
@@ -32,5 +34,6 @@ pub use message::{Envelope, RawMessage};
 pub use money::{Currency, Money};
 pub use position::{Position, Span};
 pub use reject::{Code, Fault, Faults, Reject};
+pub use reversal::{Reversal, ReversalKind};
 pub use terms::Terms;
 pub use time::Timestamp;

@@ -9,6 +9,7 @@ mod campaign;
 mod datum;
 mod field;
 mod keys;
+mod reversal;
 mod rules;
 mod terms;
 mod tiers;
@@ -21,6 +22,7 @@ use uuid::Uuid;
 
 pub use campaign::CampaignRecord;
 pub use datum::{DATUM_BYTES_MAX, decode_avro};
+pub use reversal::ReversalRecord;
 pub use terms::TermsRecord;
 pub use tracking::TrackingRecord;
 
@@ -34,12 +36,12 @@ pub const FUTURE_MAX: Duration = Duration::from_secs(5 * 60);
 pub enum Record {
     /// An impression, a click or a conversion.
     Tracking(Box<TrackingRecord>),
+    /// A refund or a step of a dispute.
+    Reversal(Box<ReversalRecord>),
     /// A campaign.
     Campaign(Box<CampaignRecord>),
     /// Commission terms.
     Terms(Box<TermsRecord>),
-    /// A command that is known but not done here.
-    Unsupported(Kind),
 }
 
 /// What is known of a message besides its bytes, for the defaults.
@@ -85,9 +87,10 @@ pub fn decode(kind: Option<Kind>, payload: &[u8]) -> Result<Record, Faults> {
         Kind::RecordImpression | Kind::RecordClick | Kind::RecordConversion => {
             Record::Tracking(Box::new(read::<TrackingRecord>(payload)?.of(kind)))
         }
+        Kind::RecordReversal => Record::Reversal(Box::new(read(payload)?)),
         Kind::CreateCampaign => Record::Campaign(Box::new(read(payload)?)),
         Kind::DefineCommissions => Record::Terms(Box::new(read(payload)?)),
-        Kind::RecordReversal | Kind::Tick => Record::Unsupported(kind),
+        Kind::Tick => return Err(unknown()),
     })
 }
 
@@ -101,8 +104,15 @@ fn read<'a, T: serde::Deserialize<'a>>(payload: &'a [u8]) -> Result<T, Faults> {
     }
 }
 
+fn known() -> String {
+    Kind::COMMANDS.map(Kind::name).join(", ")
+}
+
+fn unknown() -> Faults {
+    Faults::one(Code::UnknownCommand, "comando", format!("no se conoce; uno de {}", known()))
+}
+
 fn kind_of(comando: &Text) -> Result<Kind, Faults> {
-    let known = || Kind::COMMANDS.map(Kind::name).join(", ");
     match comando {
         Text::Absent | Text::Null => {
             Err(Faults::one(Code::MissingField, "comando", format!("falta; uno de {}", known())))
@@ -111,8 +121,7 @@ fn kind_of(comando: &Text) -> Result<Kind, Faults> {
         Text::Given(name) if name.is_empty() => {
             Err(Faults::one(Code::MissingField, "comando", format!("está vacío; uno de {}", known())))
         }
-        Text::Given(name) => Kind::from_name(name)
-            .ok_or_else(|| Faults::one(Code::UnknownCommand, "comando", format!("no se conoce; uno de {}", known()))),
+        Text::Given(name) => Kind::from_name(name).ok_or_else(unknown),
     }
 }
 
@@ -121,9 +130,9 @@ impl Record {
     pub const fn kind(&self) -> Kind {
         match self {
             Self::Tracking(record) => record.kind,
+            Self::Reversal(_) => Kind::RecordReversal,
             Self::Campaign(_) => Kind::CreateCampaign,
             Self::Terms(_) => Kind::DefineCommissions,
-            Self::Unsupported(kind) => *kind,
         }
     }
 
@@ -131,7 +140,8 @@ impl Record {
     pub fn event_time(&self) -> Option<Timestamp> {
         match self {
             Self::Tracking(record) => record.event_time(),
-            Self::Campaign(_) | Self::Terms(_) | Self::Unsupported(_) => None,
+            Self::Reversal(record) => record.event_time(),
+            Self::Campaign(_) | Self::Terms(_) => None,
         }
     }
 
@@ -139,9 +149,9 @@ impl Record {
     pub fn forget_id(&mut self) {
         match self {
             Self::Tracking(record) => record.id = Text::Absent,
+            Self::Reversal(record) => record.id = Text::Absent,
             Self::Campaign(record) => record.id = Text::Absent,
             Self::Terms(record) => record.id = Text::Absent,
-            Self::Unsupported(_) => {}
         }
     }
 
@@ -149,14 +159,12 @@ impl Record {
     pub fn validate(self, context: Context<'_>, privacy: Privacy) -> Result<Command, Faults> {
         match self {
             Self::Tracking(record) => record.validate(context, privacy).map(Command::Track),
+            Self::Reversal(record) => record.validate(context).map(Command::Reverse),
             Self::Campaign(record) => {
                 record.validate(context).map(|campaign| Command::Campaign(CampaignCommand::Create(campaign)))
             }
             Self::Terms(record) => {
                 record.validate(context).map(|terms| Command::Campaign(CampaignCommand::Define(terms)))
-            }
-            Self::Unsupported(kind) => {
-                Err(Faults::one(Code::Unsupported, "comando", format!("{} no está disponible todavía", kind.name())))
             }
         }
     }

@@ -176,7 +176,7 @@ fn a_line_says_what_it_is() {
     assert_eq!(codes(None, &line(r#""comando":7,"#)), ["malformado"]);
     assert_eq!(codes(None, &line(r#""comando":"borrar-todo","#)), ["comando_desconocido"]);
     assert_eq!(codes(None, &line(r#""comando":"tick","#)), ["comando_desconocido"]);
-    assert_eq!(codes(None, &line(r#""comando":"registrar-reversion","#)), ["no_soportado"]);
+    assert_eq!(codes(None, &line(r#""comando":"registrar-reversion","#)), ["campo_faltante"]);
     let escaped = r#"{"comando":"crear-campa\u00f1a","id":"a"}"#;
     assert_eq!(read(None, escaped).unwrap().kind(), Kind::CreateCampaign);
 }

@@ -98,6 +98,8 @@ CREATE TABLE reversals (
     CHECK ((kind = 1) = (dispute_id IS NULL))
 );
 CREATE INDEX reversals_conversion ON reversals (conversion_id);
+-- How many of a line's accepted commands they are: no event is made of them, so the relay does not wait for one.
+ALTER TABLE lines ADD COLUMN reversals bigint NOT NULL DEFAULT 0;
 
 -- What reverses a conversion: refunds, and disputes that were lost. A dispute is what its latest verdict says, by event
 -- time; without one it is open. Where the verdict names no amount, the opening does; where neither does, it is all.

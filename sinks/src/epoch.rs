@@ -15,7 +15,8 @@ use crate::names::Names;
 use crate::suspects::Suspects;
 use crate::windows::NumberedKey;
 use crate::{
-    Line, SinkError, campaigns, claims, conversions, impressions, late, log, rejects, rollups, terms, totals, windows,
+    Line, SinkError, campaigns, claims, conversions, impressions, late, log, rejects, reversals, rollups, terms,
+    totals, windows,
 };
 
 /// A transaction under way. Dropped without [`commit`](Self::commit), nothing of it remains; its line must then be
@@ -78,6 +79,7 @@ impl Epoch {
         let writer = &mut self.writer();
         impressions::copy(writer, &changes.events).await?;
         conversions::insert(writer, &changes.events).await?;
+        reversals::insert(writer, &changes.reversals).await?;
         fail_point!("epoch::rows_written", |_| std::process::abort());
         windows::add(writer, &changes.windows, &changes.amounts).await?;
         totals::add(writer, &changes.totals, &changes.total_amounts).await?;

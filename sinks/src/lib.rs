@@ -1,9 +1,9 @@
 //! Everything that writes to PostgreSQL: the log, and the epochs of the lines.
 //!
 //! Reading order: [`epoch`] (one transaction of one line), then the tables it writes, one file each, in lock order:
-//! [`claims`], [`impressions`], [`conversions`], [`windows`], [`totals`], [`rollups`], [`late`], [`rejects`],
-//! [`campaigns`], [`terms`], [`outbox`]. [`closer`] closes windows, [`ledger`] posts what has changed, [`log`] is where commands come from, [`relay`] announces what was
-//! counted.
+//! [`claims`], [`impressions`], [`conversions`], [`reversals`], [`windows`], [`totals`], [`rollups`], [`late`],
+//! [`rejects`], [`campaigns`], [`terms`], [`outbox`]. [`closer`] closes windows, [`ledger`] posts what has changed, [`log`]
+//! is where commands come from, [`relay`] announces what was counted.
 
 pub mod campaigns;
 pub mod claims;
@@ -26,6 +26,7 @@ pub mod pulsar;
 mod raw_days;
 pub mod rejects;
 pub mod relay;
+pub mod reversals;
 pub mod rollups;
 pub mod session;
 mod suspects;

@@ -50,14 +50,14 @@ pub struct LogEntry {
 pub struct PartitionKey {
     /// The flow.
     pub flow: Flow,
-    /// A hash of campaign and influencer.
+    /// A hash of campaign and influencer, or of a reversal's conversion.
     pub hash: u64,
 }
 
 /// A dataflow with partitions of its own in the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Flow {
-    /// Impressions, clicks, conversions; and whatever cannot be told.
+    /// Impressions, clicks, conversions, reversals; and whatever cannot be told.
     Tracking,
     /// Campaigns.
     Campaigns,
@@ -84,6 +84,11 @@ impl PartitionKey {
         Self { flow: Flow::Tracking, hash: hash(&[campaign, influencer.unwrap_or_default()]) }
     }
 
+    /// The key of a reversal: all of one conversion's are in one line.
+    pub fn reversal(conversion: &str) -> Self {
+        Self { flow: Flow::Tracking, hash: hash(&[conversion]) }
+    }
+
     /// The key of a campaign.
     pub fn campaign(id: &str) -> Self {
         Self { flow: Flow::Campaigns, hash: hash(&[id]) }
@@ -93,6 +98,7 @@ impl PartitionKey {
     pub fn of(command: &Command) -> Self {
         match command {
             Command::Track(event) => Self::tracking(&event.campaign, event.influencer.as_deref()),
+            Command::Reverse(reversal) => Self::reversal(&reversal.conversion),
             Command::Campaign(command) => Self::campaign(command.campaign()),
         }
     }

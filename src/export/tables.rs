@@ -15,6 +15,8 @@ pub enum Table {
     Impresiones,
     /// Conversions, one by one
     Conversiones,
+    /// Reversals of conversions, one by one
+    Reversiones,
     /// Events that came after their window was closed
     Tardios,
     /// Campaigns
@@ -139,6 +141,26 @@ const CONVERSIONES: Source = Source {
     order: r#"r.event_time, r.id COLLATE "C""#,
 };
 
+const REVERSIONES: Source = Source {
+    columns: &[
+        Text("id", "r.id"),
+        Text("conversion_id", "r.conversion_id"),
+        Exact(
+            "tipo",
+            // schemas: ReversalKind
+            "(ARRAY['DEVOLUCION', 'DISPUTA_ABIERTA', 'DISPUTA_GANADA', 'DISPUTA_PERDIDA'])[r.kind]",
+        ),
+        Text("disputa_id", "r.dispute_id"),
+        Amount("valor", "r.amount"),
+        Exact("moneda", "r.currency"),
+        Text("motivo", "r.reason"),
+        Instant("timestamp", "r.event_time"),
+        Instant("created_at", "r.published_at"),
+    ],
+    rows: "reversals r",
+    order: r#"r.event_time, r.id COLLATE "C""#,
+};
+
 const TARDIOS: Source = Source {
     columns: &[
         Text("campaña_id", "c.name"),
@@ -201,6 +223,7 @@ impl Table {
             Self::Rechazos => RECHAZOS,
             Self::Impresiones => IMPRESIONES,
             Self::Conversiones => CONVERSIONES,
+            Self::Reversiones => REVERSIONES,
             Self::Tardios => TARDIOS,
             Self::Campanas => CAMPANAS,
             Self::RechazosDetalle => RECHAZOS_DETALLE,

@@ -12,6 +12,7 @@ const ALL: &[Check] = &[
     IDS,
     LINES,
     ACCEPTED,
+    REVERSALS,
     POSITIONS,
     REJECTS,
     REVISIONS,
@@ -22,7 +23,7 @@ const ALL: &[Check] = &[
     OUTBOX,
 ];
 
-/// Every raw row has one claim that points to it, and every claim one raw row.
+/// Every raw row has one claim that points to it, and every claim one raw row. Reversals lie in no days.
 const CLAIMS: Check = Check {
     name: "claims of raw rows",
     pairs: "
@@ -31,7 +32,9 @@ SELECT sum(raw) = 1 AND sum(claimed) = 1 AS same, NULL::int AS campaign, NULL::i
        sum(raw) || ' rows' AS expected, sum(claimed) || ' claims' AS found
 FROM (SELECT 1 AS kind, line, ledger, entry, index, day, 1 AS raw, 0 AS claimed FROM impressions
       UNION ALL SELECT 2, line, ledger, entry, index, day, 1, 0 FROM conversions
-      UNION ALL SELECT kind, line, ledger, entry, index, day, 0, 1 FROM claims WHERE kind IN (1, 2)) r
+      UNION ALL SELECT 3, line, ledger, entry, index, NULL, 1, 0 FROM reversals
+      UNION ALL SELECT kind, line, ledger, entry, index, CASE WHEN kind <> 3 THEN day END, 0, 1 FROM claims
+                WHERE kind IN (1, 2, 3)) r
 GROUP BY kind, line, ledger, entry, index, day",
 };
 
@@ -63,6 +66,16 @@ SELECT coalesce(l.accepted, 0) = coalesce(c.n, 0) AS same, NULL::int AS campaign
        format('line %s %s %s', coalesce(l.line, c.line), l.flow, l.source) AS place,
        c.n || ' claims' AS expected, l.accepted || ' accepted' AS found
 FROM lines l FULL JOIN (SELECT line, count(*) AS n FROM claims GROUP BY line) c USING (line)",
+};
+
+/// The relay counts on events of all that was accepted but these.
+const REVERSALS: Check = Check {
+    name: "lines: reversals",
+    pairs: "
+SELECT coalesce(l.reversals, 0) = coalesce(r.n, 0) AS same, NULL::int AS campaign, NULL::int AS influencer,
+       format('line %s %s %s', coalesce(l.line, r.line), l.flow, l.source) AS place,
+       r.n || ' rows' AS expected, l.reversals || ' reversals' AS found
+FROM lines l FULL JOIN (SELECT line, count(*) AS n FROM reversals GROUP BY line) r USING (line)",
 };
 
 /// Nothing lies beyond the position of its line: it would be read, and counted, once more.

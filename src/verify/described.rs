@@ -1,5 +1,5 @@
-//! Campaigns and terms against the claims of their ids. These tables hold no positions, and PostgreSQL has no BLAKE3, so the
-//! keys are made here.
+//! Campaigns, terms and reversals against the claims of their ids. Their positions do not tell whether the id is the one that
+//! was claimed, and PostgreSQL has no BLAKE3, so the keys are made here.
 
 use std::time::Instant;
 
@@ -22,6 +22,9 @@ pub(super) struct Described {
 pub(super) const CAMPAIGNS: Described = Described { check: "campaigns: claims", table: "campaigns", kind: 4 };
 /// `definir-comisiones`.
 pub(super) const TERMS: Described = Described { check: "terms: claims", table: "terms", kind: 5 };
+
+/// `registrar-reversion`.
+pub(super) const REVERSALS: Described = Described { check: "reversals: claims", table: "reversals", kind: 3 };
 
 /// Every row's id is claimed, and every such claim made a row.
 pub(super) async fn claimed(snapshot: &mut PgConnection, what: &Described) -> Result<Outcome, sqlx::Error> {

@@ -14,4 +14,5 @@ mod lists;
 mod queries;
 mod ranges;
 mod rejects;
+mod reversals;
 mod server;

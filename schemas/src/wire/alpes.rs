@@ -7,9 +7,10 @@ use std::borrow::Cow;
 use super::campaign::CampaignRecord;
 use super::datum::{decimal, id, text, texts};
 use super::field::{Amount, Text, Verbatim};
+use super::reversal::ReversalRecord;
 use super::terms::TermsRecord;
 use super::tracking::{TrackingRecord, currency};
-use super::{Record, kind_of};
+use super::{Record, kind_of, unknown};
 use crate::{Faults, Kind};
 
 /// A command, field by field; or `crudo`, as it was sent.
@@ -59,6 +60,14 @@ pub(crate) struct ComandoAlpes<'a> {
     vigente_desde: Option<&'a str>,
     #[serde(default)]
     reglas: Option<&'a str>,
+    #[serde(default)]
+    conversion_id: Option<&'a str>,
+    #[serde(default)]
+    motivo: Option<&'a str>,
+    #[serde(default)]
+    tipo_reversion: Option<&'a str>,
+    #[serde(default)]
+    disputa_id: Option<&'a str>,
 }
 
 fn bytes<S: Serializer>(bytes: &Option<&[u8]>, serializer: S) -> Result<S::Ok, S::Error> {
@@ -78,7 +87,8 @@ impl ComandoAlpes<'_> {
             }
             Kind::CreateCampaign => Record::Campaign(Box::new(self.into_campaign())),
             Kind::DefineCommissions => Record::Terms(Box::new(self.into_terms())),
-            Kind::RecordReversal | Kind::Tick => Record::Unsupported(kind),
+            Kind::RecordReversal => Record::Reversal(Box::new(self.into_reversal())),
+            Kind::Tick => return Err(unknown()),
         })
     }
 
@@ -97,6 +107,19 @@ impl ComandoAlpes<'_> {
             referrer: text(self.referrer),
             timestamp: text(self.timestamp),
             ..TrackingRecord::default()
+        }
+    }
+
+    fn into_reversal(self) -> ReversalRecord {
+        ReversalRecord {
+            id: id(self.id),
+            conversion_id: text(self.conversion_id),
+            valor: self.valor.map_or(Amount::Absent, Amount::Exact),
+            moneda: text(self.moneda),
+            motivo: text(self.motivo),
+            timestamp: text(self.timestamp),
+            tipo: text(self.tipo_reversion),
+            disputa_id: text(self.disputa_id),
         }
     }
 
@@ -137,9 +160,9 @@ impl<'a> ComandoAlpes<'a> {
     pub(crate) fn of(record: &'a Record, assigned_id: Option<&'a str>) -> Option<Self> {
         match record {
             Record::Tracking(record) => Self::of_tracking(record, assigned_id).ok(),
+            Record::Reversal(record) => Self::of_reversal(record, assigned_id).ok(),
             Record::Campaign(record) => Self::of_campaign(record, assigned_id).ok(),
             Record::Terms(record) => Self::of_terms(record, assigned_id).ok(),
-            Record::Unsupported(_) => None,
         }
     }
 
@@ -169,6 +192,23 @@ impl<'a> ComandoAlpes<'a> {
                 Some(_) => return Err(Unsayable),
             },
             _ => Self { tipo_evento: sent(&record.tipo_evento)?, ..common },
+        })
+    }
+
+    fn of_reversal(record: &'a ReversalRecord, assigned_id: Option<&'a str>) -> Result<Self, Unsayable> {
+        // Only where one is needed is null a fault.
+        let dispute = if record.is_dispute() { sent(&record.disputa_id)? } else { optional(&record.disputa_id)? };
+        Ok(Self {
+            comando: Some(Kind::RecordReversal.name()),
+            id: sent_id(&record.id, assigned_id)?,
+            conversion_id: sent(&record.conversion_id)?,
+            valor: amount(&record.valor, &record.moneda)?,
+            moneda: sent(&record.moneda)?,
+            motivo: optional(&record.motivo)?,
+            timestamp: sent(&record.timestamp)?,
+            tipo_reversion: sent(&record.tipo)?,
+            disputa_id: dispute,
+            ..Self::default()
         })
     }
 

@@ -57,6 +57,14 @@ impl Text {
         None
     }
 
+    /// The instant, if a sound one was given.
+    pub(crate) fn sound_instant(&self) -> Option<Timestamp> {
+        match self {
+            Self::Given(text) => Timestamp::parse(text).ok(),
+            Self::Absent | Self::Null | Self::Wrong => None,
+        }
+    }
+
     /// A text that may be missing, null or empty: then there is none.
     pub(crate) fn optional(self, path: &'static str, faults: &mut Vec<Fault>) -> Option<Box<str>> {
         match self {

@@ -76,10 +76,7 @@ impl TrackingRecord {
     }
 
     pub(super) fn event_time(&self) -> Option<Timestamp> {
-        match &self.timestamp {
-            Text::Given(text) => Timestamp::parse(text).ok(),
-            _ => None,
-        }
+        self.timestamp.sound_instant()
     }
 
     pub(super) fn validate(mut self, context: Context<'_>, privacy: Privacy) -> Result<TrackingEvent, Faults> {
@@ -91,7 +88,7 @@ impl TrackingRecord {
         let user_agent = std::mem::take(&mut self.user_agent).optional("user_agent", faults);
         let ip_address = std::mem::take(&mut self.ip_address).optional("ip_address", faults);
         let referrer = std::mem::take(&mut self.referrer).optional("referrer", faults);
-        let sent_time = self.sent_time(context, faults);
+        let sent_time = sent_time(&self.timestamp, context, faults);
         let content = ContentBuilder::new(self.kind.name())
             .text(Some(&id))
             .text(Some(&campaign))
@@ -117,16 +114,6 @@ impl TrackingRecord {
             kind,
             content: content.build(),
         })
-    }
-
-    fn sent_time(&self, context: Context<'_>, faults: &mut Vec<Fault>) -> Option<Timestamp> {
-        let time = self.timestamp.instant("timestamp", "omítalo", faults)?;
-        if time > context.published_at.plus(FUTURE_MAX) {
-            let detail = format!("está más de {} minutos en el futuro", FUTURE_MAX.as_secs() / 60);
-            note(faults, Code::Future, "timestamp", &detail);
-            return None;
-        }
-        Some(time)
     }
 
     fn impression(&self, content: ContentBuilder, faults: &mut Vec<Fault>) -> (EventKind, ContentBuilder) {
@@ -168,8 +155,19 @@ impl TrackingRecord {
     }
 }
 
+/// The event time that was sent, if any; it may hardly lie ahead of its publication.
+pub(super) fn sent_time(sent: &Text, context: Context<'_>, faults: &mut Vec<Fault>) -> Option<Timestamp> {
+    let time = sent.instant("timestamp", "omítalo", faults)?;
+    if time > context.published_at.plus(FUTURE_MAX) {
+        let detail = format!("está más de {} minutos en el futuro", FUTURE_MAX.as_secs() / 60);
+        note(faults, Code::Future, "timestamp", &detail);
+        return None;
+    }
+    Some(time)
+}
+
 /// The text of one of a list of names; `default` where none was sent. The caller judges the name.
-fn one_of<'a>(sent: &'a Text, default: &'a str, path: &'static str, faults: &mut Vec<Fault>) -> &'a str {
+pub(super) fn one_of<'a>(sent: &'a Text, default: &'a str, path: &'static str, faults: &mut Vec<Fault>) -> &'a str {
     match sent {
         Text::Absent => default,
         Text::Given(name) => name,

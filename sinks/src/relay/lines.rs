@@ -23,7 +23,7 @@ pub(super) struct StoredLine {
     /// What it has committed.
     pub(super) committed: Position,
     /// Rows that it has written up to there.
-    pub(super) accepted: i64,
+    pub(super) rows: i64,
     relayed: Position,
     day: NaiveDate,
     events: i64,
@@ -52,7 +52,7 @@ pub(super) struct LineState {
 pub(super) async fn all(connection: &mut PgConnection) -> Result<Vec<StoredLine>, sqlx::Error> {
     type Row = (i32, String, i64, i64, i32, i64, i64, i64, i32, NaiveDate, i64, NaiveDate);
     let select = format!(
-        "SELECT l.line, l.source, l.ledger, l.entry, l.index, l.accepted,
+        "SELECT l.line, l.source, l.ledger, l.entry, l.index, l.accepted - l.reversals,
                 coalesce(r.ledger, -1), coalesce(r.entry, -1), coalesce(r.index, -1),
                 coalesce(r.day, s.first_day), coalesce(r.events, 0), current_date
          FROM relay_start s, lines l LEFT JOIN relay_positions r USING (line) WHERE {RELAYED} ORDER BY l.line"
@@ -62,7 +62,7 @@ pub(super) async fn all(connection: &mut PgConnection) -> Result<Vec<StoredLine>
         line: row.0,
         source: row.1,
         committed: Position { ledger: row.2, entry: row.3, index: row.4 },
-        accepted: row.5,
+        rows: row.5,
         relayed: Position { ledger: row.6, entry: row.7, index: row.8 },
         day: row.9,
         events: row.10,
@@ -104,7 +104,7 @@ impl LineState {
 
     /// `all_read`: no row is left behind the position.
     pub(super) fn backlog(&self, line: &StoredLine, all_read: bool) -> Backlog {
-        let events = line.accepted - self.events;
+        let events = line.rows - self.events;
         Backlog { source: line.source.clone(), events, oldest: self.oldest, missing: all_read && events != 0 }
     }
 
