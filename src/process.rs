@@ -89,7 +89,7 @@ impl Process {
         }
         let ticks = LogWriter::start(PostgresLog::new(options.clone()));
         let log = pulsar.clone().map_or_else(|| ticks.clone(), in_broker);
-        let state = ApiState::new(log, api::read_pool(&options), metrics);
+        let state = ApiState::new(log, api::read_pool(&options), operators::commission::settle, metrics);
         Ok(Self { cluster, options, ticks, pulsar, state, shutdown, parts: JoinSet::new() })
     }
 

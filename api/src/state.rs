@@ -1,6 +1,7 @@
 //! What every handler may use.
 
 use metrics_exporter_prometheus::PrometheusHandle;
+use schemas::commission::Settle;
 use sinks::LogWriter;
 use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -22,6 +23,7 @@ const BATCHES_MAX: usize = 32;
 pub struct ApiState {
     pub(crate) log: LogWriter,
     pub(crate) pool: PgPool,
+    pub(crate) settle: Settle,
     pub(crate) positions: Positions,
     pub(crate) batches: Semaphore,
     pub(crate) metrics: PrometheusHandle,
@@ -29,10 +31,11 @@ pub struct ApiState {
 }
 
 impl ApiState {
-    /// Commands go to `log`, queries are read from `pool` (see [`read_pool`]), `metrics` are shown. Needs a runtime.
-    pub fn new(log: LogWriter, pool: PgPool, metrics: PrometheusHandle) -> Arc<Self> {
-        let positions = Positions::start(pool.clone());
-        Arc::new(Self { log, pool, positions, batches: Semaphore::new(BATCHES_MAX), metrics, started: Instant::now() })
+    /// Commands go to `log`, queries are read from `pool` (see [`read_pool`]), simulations are settled by `settle`, `metrics`
+    /// are shown. Needs a runtime.
+    pub fn new(log: LogWriter, pool: PgPool, settle: Settle, metrics: PrometheusHandle) -> Arc<Self> {
+        let (positions, batches) = (Positions::start(pool.clone()), Semaphore::new(BATCHES_MAX));
+        Arc::new(Self { log, pool, settle, positions, batches, metrics, started: Instant::now() })
     }
 }
 

@@ -64,7 +64,8 @@ struct Worth {
     reversed: Decimal,
 }
 
-fn settle(unsettled: &Unsettled) -> Option<Settled> {
+/// What is worth what now, and what is to be posted; none if a sum overflows.
+pub fn settle(unsettled: &Unsettled) -> Option<Settled> {
     let book: BTreeMap<Key, &Settlement> =
         unsettled.commissions.iter().map(|it| ((it.subject.clone(), it.currency), it)).collect();
     let conversions = conversions(unsettled)?;

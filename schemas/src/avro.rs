@@ -11,8 +11,8 @@ mod schema;
 
 pub use command::{command, raw_command};
 pub use events::{
-    AlpesEvent, ConversionRegistered, EventName, ImpressionRegistered, campaign_created, conversion_registered,
-    impression_registered, registered,
+    AlpesEvent, CommissionCalculated, ConversionRegistered, EventName, ImpressionRegistered, campaign_created,
+    commission_calculated, conversion_registered, impression_registered, registered,
 };
 pub use schema::{SCHEMA_BYTES_MAX, WriterSchema, schema_text};
 

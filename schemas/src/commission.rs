@@ -49,6 +49,16 @@ impl Cause {
         }
     }
 
+    /// `causa` on the wire.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Windows => "VENTANAS",
+            Self::Conversion => "CONVERSION",
+            Self::Reversal => "REVERSION",
+            Self::Terms => "TERMINOS",
+        }
+    }
+
     /// The cause with this letter.
     pub fn from_letter(letter: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|cause| cause.letter() == letter)
@@ -179,6 +189,14 @@ impl Concept {
             Self::Reversal => "r",
         }
     }
+
+    /// `concepto` on the wire.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Commission => "COMISION",
+            Self::Reversal => "REVERSION",
+        }
+    }
 }
 
 /// A posting to be: the difference between what a commission is worth and what was posted for it.
@@ -232,3 +250,7 @@ pub struct Settled {
     /// What is to be posted.
     pub postings: Vec<Posting>,
 }
+
+/// Settles: what is worth what now, and what is to be posted; none if a sum overflows. It is the operator's, handed to those
+/// who must not know operators.
+pub type Settle = fn(&Unsettled) -> Option<Settled>;

@@ -98,6 +98,7 @@ CREATE TABLE reversals (
     CHECK ((kind = 1) = (dispute_id IS NULL))
 );
 CREATE INDEX reversals_conversion ON reversals (conversion_id);
+CREATE INDEX reversals_disputes ON reversals (conversion_id) WHERE kind <> 1;
 -- How many of a line's accepted commands they are: no event is made of them, so the relay does not wait for one.
 ALTER TABLE lines ADD COLUMN reversals bigint NOT NULL DEFAULT 0;
 
@@ -232,12 +233,13 @@ CREATE INDEX balances_influencer ON balances (influencer);
 
 -- Postings that are not approved for payment: the budget has run out, or their conversion is disputed. All others are.
 CREATE TABLE held_postings (
-    posting    bigint      PRIMARY KEY REFERENCES postings,
+    posting    bigint      NOT NULL REFERENCES postings,
+    reason     "char"      NOT NULL CHECK (reason IN ('b', 'd')),  -- budget, dispute
     campaign   integer     NOT NULL,
     event_time timestamptz NOT NULL,
-    reason     "char"      NOT NULL CHECK (reason IN ('b', 'd'))  -- budget, dispute
+    PRIMARY KEY (posting, reason)
 );
-CREATE INDEX held_postings_campaign ON held_postings (campaign, event_time);
+CREATE INDEX held_postings_campaign ON held_postings (campaign, reason, event_time);
 
 DROP VIEW window_commissions;
 

@@ -1,13 +1,16 @@
 //! The ledger: what has changed is settled, and the difference to what was posted before is posted.
 //!
 //! Epochs and the closer leave [`marks`]. Whoever leads the ledger takes some of them away, reads what they name
-//! ([`inputs`]), and writes what comes of it ([`accruals`], [`commissions`], [`postings`], [`balances`]): one
-//! transaction, so that a crash leaves the marks where they were. There is one writer, hence one order.
+//! ([`inputs`]), and writes what comes of it ([`accruals`], [`commissions`], [`postings`], [`balances`], [`held`]) with its
+//! [`events`]: one transaction, so that a crash leaves the marks where they were. There is one writer, hence one order.
 
 mod accruals;
 mod balances;
 mod commissions;
+mod events;
 pub mod hash;
+mod held;
+pub mod history;
 mod inputs;
 pub(crate) mod marks;
 mod postings;
@@ -16,6 +19,7 @@ mod rules;
 use schemas::commission::{Rules, Settled, Unsettled};
 use sqlx::PgConnection;
 use sqlx::postgres::PgConnectOptions;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::{SinkError, locks, session};
@@ -31,6 +35,8 @@ pub struct Ledger {
     rules: Arc<Rules>,
     /// Marks are taken in the order of their keys, round and round, so that the busy do not starve the others.
     after: Mark,
+    /// The marks that the transaction under way took.
+    taken: BTreeSet<Mark>,
 }
 
 impl Ledger {
@@ -39,7 +45,7 @@ impl Ledger {
         let mut connection = session::connect(options, "ledger").await?;
         let lock = sqlx::query_scalar("SELECT pg_try_advisory_lock($1)").bind(locks::LEDGER);
         let leads: bool = lock.fetch_one(&mut connection).await?;
-        Ok(leads.then(|| Self { connection, rules: Arc::default(), after: Mark::FIRST }))
+        Ok(leads.then(|| Self { connection, rules: Arc::default(), after: Mark::FIRST, taken: BTreeSet::new() }))
     }
 
     /// Begins a transaction that takes marks away, and reads what they name. Nothing, and no transaction, if there are
@@ -53,6 +59,7 @@ impl Ledger {
             return Ok(Vec::new());
         }
         fail::fail_point!("ledger::taken", |_| std::process::abort());
+        self.taken = marks.keys().copied().collect();
         // A statement of its own: what is read from here on holds at least what the marks were left for.
         Ok(inputs::read(&mut self.connection, &mut self.rules, &marks).await?)
     }
@@ -65,6 +72,8 @@ impl Ledger {
         let numbers = commissions::write(connection, &mut head, settled).await?;
         let posted = postings::write(connection, &mut head, settled, &numbers).await?;
         balances::add(connection, &posted).await?;
+        events::announce(connection, &posted).await?;
+        held::judge(connection, &self.taken, &posted).await?;
         fail::fail_point!("ledger::posted", |_| std::process::abort());
         head.move_on(connection).await?;
         sqlx::raw_sql("COMMIT").execute(connection).await?;

@@ -16,6 +16,8 @@ pub use error::BrokerError;
 pub const COMMANDS: &str = "alpes-comandos";
 /// The topic of Alpes' own events.
 pub const EVENTS: &str = "alpes-eventos";
+/// What the ledger posts.
+pub const COMMISSION_CALCULATED: &str = "comision-calculada";
 /// The topic of the users' event of an impression or click.
 pub const IMPRESSION_REGISTERED: &str = "evento-impresion-registrada";
 /// The topic of the users' event of a conversion.

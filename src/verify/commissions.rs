@@ -5,7 +5,7 @@
 use super::Check;
 
 pub(super) const ALL: &[Check] =
-    &[SPANS, CONVERSIONS, PERIODS, ACCRUALS, SUMS, STEPS, BALANCES, RUNNING_BALANCES, HELD];
+    &[SPANS, CONVERSIONS, PERIODS, ACCRUALS, SUMS, STEPS, BALANCES, RUNNING_BALANCES, HELD, ANNOUNCED];
 
 /// For whom something waits to be settled.
 macro_rules! waiting {
@@ -281,5 +281,16 @@ SELECT coalesce(h.held, 0) = b.held AS same, campaign, influencer, currency AS p
 FROM balances b
 LEFT JOIN (SELECT p.campaign, p.influencer, p.currency,
                   sum(CASE credit WHEN 'p' THEN amount ELSE -amount END) AS held
-           FROM held_postings h JOIN postings p USING (posting) GROUP BY 1, 2, 3) h USING (campaign, influencer, currency)",
+           FROM (SELECT DISTINCT posting FROM held_postings) h JOIN postings p USING (posting) GROUP BY 1, 2, 3) h USING (campaign, influencer, currency)",
+};
+
+/// Every posting was announced once, under the key of its influencer in its campaign.
+const ANNOUNCED: Check = Check {
+    name: "ledger: announced",
+    pairs: "
+SELECT coalesce(p.n, 0) = coalesce(o.n, 0) AS same, NULL::int AS campaign, NULL::int AS influencer, key AS place,
+       coalesce(p.n, 0) || ' postings' AS expected, coalesce(o.n, 0) || ' events' AS found
+FROM (SELECT c.name || '/' || i.name AS key, count(*) AS n FROM postings p
+      JOIN campaign_names c USING (campaign) JOIN influencer_names i USING (influencer) GROUP BY 1) p
+FULL JOIN (SELECT key, count(*) AS n FROM outbox WHERE topic = 'comision-calculada' GROUP BY 1) o USING (key)",
 };

@@ -4,13 +4,15 @@ use axum::Json;
 use axum::extract::State;
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
+use schemas::commission::{Commission, Settle};
 use schemas::message::Encoding;
 use schemas::wire::{Context, Privacy};
 use schemas::{CampaignCommand, Command, Kind, Position, Timestamp};
 use serde::Serialize;
 use sinks::TENANT;
-use sqlx::{FromRow, PgConnection};
-use std::collections::BTreeMap;
+use sinks::ledger::history;
+use sqlx::PgConnection;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -25,8 +27,8 @@ use crate::{ApiError, ApiState};
 /// Influencers in one answer, those with the greatest differences first; `total` has them all.
 const INFLUENCERS_MAX: usize = 1_000;
 
-/// What the campaign has earned its influencers from `vigente_desde` on, and what it would have if these terms had held
-/// since then.
+/// What the campaign has earned its influencers, less reversals, and what it would have if these terms had held from
+/// `vigente_desde` on. Open windows are in it. Defined, these terms bring postings of exactly the difference.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Simulacion)]
 pub(crate) struct Simulation {
@@ -71,15 +73,6 @@ pub(crate) struct Comparison {
     difference: Exact,
 }
 
-/// Every influencer's sum, each rule's rounded as a posting would be.
-const EARNED: &str = "
-SELECT i.name AS influencer, currency, sum(round_half_even(exact, 2)) AS amount
-FROM (
-    SELECT influencer, currency, terms, rule, sum(commission) AS exact FROM window_commissions
-    WHERE campaign = $1 AND start >= $2 GROUP BY influencer, currency, terms, rule
-) AS rules JOIN influencer_names i USING (influencer)
-GROUP BY i.name, currency";
-
 /// Versions for the same people that begin later would take over.
 const SET_ASIDE: &str = "
 WITH later AS (
@@ -87,10 +80,10 @@ WITH later AS (
 )
 DELETE FROM commission_rules WHERE terms IN (SELECT terms FROM later)";
 
-#[derive(Debug, FromRow)]
+/// What an influencer has earned.
 struct Earned {
-    influencer: String,
-    currency: String,
+    influencer: i32,
+    currency: &'static str,
     amount: Decimal,
 }
 
@@ -119,12 +112,41 @@ pub(crate) async fn simulate(
         },
     };
     let from = DateTime::<Utc>::from(terms.valid_from);
-    let now = sqlx::query_as(EARNED).bind(number).bind(from).fetch_all(&mut *transaction).await?;
+    let now = earned(&mut transaction, number, state.settle).await?;
     sqlx::query(SET_ASIDE).bind(number).bind(influencer).bind(from).execute(&mut *transaction).await?;
     sinks::terms::insert(&mut transaction, number, influencer, &terms).await?;
-    let simulated = sqlx::query_as(EARNED).bind(number).bind(from).fetch_all(&mut *transaction).await?;
+    let simulated = earned(&mut transaction, number, state.settle).await?;
+    let names = names(&mut transaction, now.iter().chain(&simulated)).await?;
     transaction.rollback().await?;
-    Ok(Json(compare(campaign, terms.valid_from, now, simulated)))
+    Ok(Json(compare(campaign, terms.valid_from, &names, now, simulated)))
+}
+
+/// What everybody has earned, less reversals, as the ledger would post it from nothing.
+async fn earned(connection: &mut PgConnection, campaign: i32, settle: Settle) -> Result<Vec<Earned>, ApiError> {
+    let mut sums: BTreeMap<(i32, &'static str), Decimal> = BTreeMap::new();
+    for unsettled in history::of_campaign(connection, campaign).await? {
+        let settled = settle(&unsettled).ok_or_else(too_much)?;
+        for Commission { currency, earned, reversed, .. } in settled.commissions {
+            let sum = sums.entry((settled.influencer, currency.code())).or_default();
+            *sum = earned.checked_sub(reversed).and_then(|net| sum.checked_add(net)).ok_or_else(too_much)?;
+        }
+    }
+    let earned = |((influencer, currency), amount)| Earned { influencer, currency, amount };
+    Ok(sums.into_iter().map(earned).collect())
+}
+
+fn too_much() -> ApiError {
+    ApiError::parameter("reglas", "con estas reglas una comisión tendría más de 28 cifras; use montos menores")
+}
+
+type Names = HashMap<i32, String>;
+
+async fn names(connection: &mut PgConnection, earned: impl Iterator<Item = &Earned>) -> Result<Names, sqlx::Error> {
+    let numbers: BTreeSet<i32> = earned.map(|it| it.influencer).collect();
+    let select = "SELECT influencer, name FROM influencer_names WHERE influencer = ANY ($1)";
+    let numbers: Vec<i32> = numbers.into_iter().collect();
+    let rows: Vec<(i32, String)> = sqlx::query_as(select).bind(numbers).fetch_all(connection).await?;
+    Ok(rows.into_iter().collect())
 }
 
 /// As the line would judge them, but that without a beginning they hold from the first event on.
@@ -151,16 +173,23 @@ async fn number(connection: &mut PgConnection, what: &'static str, name: &str) -
 }
 
 /// What is earned now and what would be, by currency.
-type Sums = BTreeMap<String, (Decimal, Decimal)>;
+type Sums = BTreeMap<&'static str, (Decimal, Decimal)>;
 
-fn compare(campaign: String, valid_from: Timestamp, now: Vec<Earned>, simulated: Vec<Earned>) -> Simulation {
-    let mut influencers: BTreeMap<String, Sums> = BTreeMap::new();
+fn compare(
+    campaign: String,
+    valid_from: Timestamp,
+    names: &Names,
+    now: Vec<Earned>,
+    simulated: Vec<Earned>,
+) -> Simulation {
+    let mut influencers: BTreeMap<&str, Sums> = BTreeMap::new();
     let mut total = Sums::new();
     let now = now.into_iter().map(|earned| (earned.amount, Decimal::ZERO, earned));
     let simulated = simulated.into_iter().map(|earned| (Decimal::ZERO, earned.amount, earned));
     for (now, simulated, Earned { influencer, currency, .. }) in now.chain(simulated) {
-        let of_influencer = influencers.entry(influencer).or_default();
-        for sums in [of_influencer.entry(currency.clone()), total.entry(currency)] {
+        let name = names.get(&influencer).map_or("", String::as_str);
+        let of_influencer = influencers.entry(name).or_default();
+        for sums in [of_influencer.entry(currency), total.entry(currency)] {
             let sum = sums.or_default();
             // Sums of amounts that PostgreSQL has added already: far below Decimal's 28 digits.
             *sum = (sum.0.saturating_add(now), sum.1.saturating_add(simulated));
@@ -172,7 +201,8 @@ fn compare(campaign: String, valid_from: Timestamp, now: Vec<Earned>, simulated:
     influencers.sort_by_key(|(_, sums)| std::cmp::Reverse(greatest(sums)));
     let omitted = influencers.len().saturating_sub(INFLUENCERS_MAX);
     influencers.truncate(INFLUENCERS_MAX);
-    let of_influencer = |(influencer_id, sums)| OfInfluencer { influencer_id, commissions: comparisons(sums) };
+    let of_influencer =
+        |(name, sums): (&str, Sums)| OfInfluencer { influencer_id: name.to_owned(), commissions: comparisons(sums) };
     Simulation {
         campaign,
         valid_from: valid_from.into(),
@@ -183,11 +213,11 @@ fn compare(campaign: String, valid_from: Timestamp, now: Vec<Earned>, simulated:
 }
 
 fn comparisons(sums: Sums) -> Vec<Comparison> {
-    let comparison = |(currency, (now, simulated)): (String, (Decimal, Decimal))| Comparison {
-        now: Exact::amount(now, &currency),
-        simulated: Exact::amount(simulated, &currency),
-        difference: Exact::amount(simulated.saturating_sub(now), &currency),
-        currency,
+    let comparison = |(currency, (now, simulated)): (&'static str, (Decimal, Decimal))| Comparison {
+        now: Exact::amount(now, currency),
+        simulated: Exact::amount(simulated, currency),
+        difference: Exact::amount(simulated.saturating_sub(now), currency),
+        currency: currency.to_owned(),
     };
     sums.into_iter().map(comparison).collect()
 }

@@ -60,7 +60,7 @@ impl Api {
 
     pub(crate) fn over(options: PgConnectOptions, log: LogWriter) -> Self {
         let metrics = PrometheusBuilder::new().build_recorder().handle();
-        let state = ApiState::new(log, api::read_pool(&options), metrics);
+        let state = ApiState::new(log, api::read_pool(&options), operators::commission::settle, metrics);
         let router = api::commands_router(state.clone());
         let pool =
             PgPoolOptions::new().max_connections(2).connect_lazy_with(options.clone().options([("timezone", "UTC")]));

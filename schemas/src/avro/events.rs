@@ -7,7 +7,8 @@ use std::sync::LazyLock;
 use uuid::Uuid;
 
 use super::{AvroError, datum, schema_text};
-use crate::Money;
+use crate::commission::{Cause, Concept};
+use crate::{Money, Timestamp};
 
 macro_rules! schema_of {
     ($name:ident, $topic:literal) => {
@@ -20,6 +21,7 @@ schema_of!(IMPRESSION_REGISTERED, "evento-impresion-registrada");
 schema_of!(CONVERSION_REGISTERED, "evento-conversion-registrada");
 schema_of!(CAMPAIGN_CREATED, "eventos-campana");
 schema_of!(REGISTERED, "alpes-eventos");
+schema_of!(COMMISSION_CALCULATED, "comision-calculada");
 
 /// A counted impression, or click.
 #[derive(Debug, Clone, Copy)]
@@ -247,4 +249,81 @@ struct CampaignCreatedPayload<'a> {
 pub fn campaign_created(id: &str) -> Result<Vec<u8>, AvroError> {
     let record = CampaignCreated { data: CampaignCreatedPayload { id } };
     datum(CAMPAIGN_CREATED.as_ref().map_err(Clone::clone)?, &record)
+}
+
+/// A posting of the ledger.
+#[derive(Debug, Clone, Copy)]
+pub struct CommissionCalculated<'a> {
+    /// The event's own id, the same whenever it is made again.
+    pub id: Uuid,
+    /// `pago_id`: the posting's number.
+    pub posting: i64,
+    /// `campaña_id`.
+    pub campaign: &'a str,
+    /// `influencer_id`.
+    pub influencer: &'a str,
+    /// `monto_comision`: in the influencer's favour; below 0 against.
+    pub amount: Decimal,
+    /// `moneda`.
+    pub currency: &'a str,
+    /// What it is about.
+    pub concept: Concept,
+    /// Why.
+    pub cause: Cause,
+    /// The conversion that it is about, if it is one.
+    pub conversion: Option<&'a str>,
+    /// The event time that it is about: from and to.
+    pub span: (Timestamp, Timestamp),
+    /// `terminos_id`: the command that defined the terms.
+    pub terms: &'a str,
+    /// The rule's number in them.
+    pub rule: i16,
+    /// The posting that this takes back, or a part of.
+    pub reverses: Option<i64>,
+    /// When it was posted.
+    pub posted_at: Timestamp,
+}
+
+#[derive(Serialize)]
+struct EventoComisionCalculada<'a> {
+    id: &'a str,
+    pago_id: String,
+    #[serde(rename = "campaña_id")]
+    campaign: &'a str,
+    influencer_id: &'a str,
+    #[serde(serialize_with = "decimal")]
+    monto_comision: Option<Decimal>,
+    moneda: &'a str,
+    concepto: &'a str,
+    causa: &'a str,
+    conversion_id: Option<&'a str>,
+    ventana_desde: String,
+    ventana_hasta: String,
+    terminos_id: &'a str,
+    regla: i32,
+    revierte_pago_id: Option<String>,
+    timestamp: String,
+}
+
+/// `EventoComisionCalculada`, as a datum without header.
+pub fn commission_calculated(event: &CommissionCalculated<'_>) -> Result<Vec<u8>, AvroError> {
+    let mut id = Uuid::encode_buffer();
+    let record = EventoComisionCalculada {
+        id: event.id.hyphenated().encode_lower(&mut id),
+        pago_id: event.posting.to_string(),
+        campaign: event.campaign,
+        influencer_id: event.influencer,
+        monto_comision: Some(event.amount),
+        moneda: event.currency,
+        concepto: event.concept.name(),
+        causa: event.cause.name(),
+        conversion_id: event.conversion,
+        ventana_desde: event.span.0.to_string(),
+        ventana_hasta: event.span.1.to_string(),
+        terminos_id: event.terms,
+        regla: event.rule.into(),
+        revierte_pago_id: event.reverses.map(|posting| posting.to_string()),
+        timestamp: event.posted_at.to_string(),
+    };
+    datum(COMMISSION_CALCULATED.as_ref().map_err(Clone::clone)?, &record)
 }

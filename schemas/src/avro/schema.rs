@@ -26,6 +26,7 @@ pub fn schema_text(topic: &str) -> Option<&'static str> {
         "evento-conversion-registrada" => include_str!("../../avro/evento-conversion-registrada.avsc"),
         "eventos-campana" | "campana-creada" => include_str!("../../avro/eventos-campana.avsc"),
         "alpes-eventos" => include_str!("../../avro/alpes-eventos.avsc"),
+        "comision-calculada" => include_str!("../../avro/comision-calculada.avsc"),
         _ => return None,
     })
 }

@@ -28,7 +28,7 @@ pub(super) async fn add(connection: &mut PgConnection, rows: &[Row]) -> Result<(
     for row in rows {
         let sums = sums.entry((row.campaign, row.influencer, row.currency)).or_default();
         let change = row.total_after.checked_sub(row.total_before);
-        let sum = if row.concept == Concept::Reversal.letter() { &mut sums.reversed } else { &mut sums.earned };
+        let sum = if row.concept == Concept::Reversal { &mut sums.reversed } else { &mut sums.earned };
         let more = change.and_then(|change| sum.checked_add(change));
         *sum = more.ok_or_else(|| SinkError::Encoding(format!("the balance of influencer {}", row.influencer)))?;
     }

@@ -154,21 +154,21 @@ LEFT JOIN LATERAL (
 ) AS v ON true";
 
 #[derive(Debug, FromRow)]
-struct SoldRow {
+pub(super) struct SoldRow {
     campaign: i32,
-    influencer: i32,
+    pub(super) influencer: i32,
     id: String,
     event_time: Instant,
     amount: Decimal,
     currency: String,
-    terms: i32,
+    pub(super) terms: i32,
     rule: i16,
     refunded: Decimal,
     undone: bool,
 }
 
 impl SoldRow {
-    fn sold(self) -> Result<Sold, sqlx::Error> {
+    pub(super) fn sold(self) -> Result<Sold, sqlx::Error> {
         let amount = Money::exact(self.amount, currency(&self.currency)?);
         Ok(Sold {
             id: self.id.into(),

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
-use schemas::commission::{Concept, Posting, Settled};
+use schemas::commission::{Cause, Concept, Posting, Settled};
 use schemas::{Currency, Timestamp};
 use sqlx::PgConnection;
 use std::collections::{BTreeSet, HashMap};
@@ -64,8 +64,8 @@ pub(super) struct Row {
     pub(super) influencer: i32,
     pub(super) currency: &'static str,
     pub(super) amount: Decimal,
-    pub(super) concept: &'static str,
-    pub(super) cause: &'static str,
+    pub(super) concept: Concept,
+    pub(super) cause: Cause,
     pub(super) commission: i64,
     pub(super) terms: i32,
     pub(super) rule: i16,
@@ -80,6 +80,13 @@ pub(super) struct Row {
     pub(super) reverses: Option<i64>,
     pub(super) balance: Decimal,
     pub(super) hash: Vec<u8>,
+}
+
+impl Row {
+    /// In the influencer's favour; below 0 against.
+    pub(super) fn in_favour(&self) -> Decimal {
+        if self.credit == OWED { self.amount } else { -self.amount }
+    }
 }
 
 /// What is owed to each influencer in each currency.
@@ -138,8 +145,8 @@ fn row(
         influencer: settled.influencer,
         currency: currency.code(),
         amount: in_favour.abs(),
-        concept: posting.concept.letter(),
-        cause: posting.cause.letter(),
+        concept: posting.concept,
+        cause: posting.cause,
         commission: number,
         terms: commission.rule.terms,
         rule: commission.rule.rule,
@@ -206,8 +213,8 @@ async fn insert(connection: &mut PgConnection, rows: &[Row]) -> Result<(), sqlx:
         .bind(rows.iter().map(|row| row.influencer).collect::<Vec<_>>())
         .bind(rows.iter().map(|row| row.currency).collect::<Vec<_>>())
         .bind(rows.iter().map(|row| row.amount).collect::<Vec<_>>())
-        .bind(rows.iter().map(|row| row.concept).collect::<Vec<_>>())
-        .bind(rows.iter().map(|row| row.cause).collect::<Vec<_>>())
+        .bind(rows.iter().map(|row| row.concept.letter()).collect::<Vec<_>>())
+        .bind(rows.iter().map(|row| row.cause.letter()).collect::<Vec<_>>())
         .bind(rows.iter().map(|row| row.commission).collect::<Vec<_>>())
         .bind(rows.iter().map(|row| row.terms).collect::<Vec<_>>())
         .bind(rows.iter().map(|row| row.rule).collect::<Vec<_>>())
