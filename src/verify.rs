@@ -45,6 +45,9 @@ pub struct Outcome {
     pub elapsed: Duration,
     /// The first that differ, [`EXAMPLES_MAX`] at most.
     pub examples: Vec<Difference>,
+    /// What else is good to know.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
 }
 
 /// Two values that should be one.
@@ -100,7 +103,7 @@ impl Check {
         let count = format!("SELECT count(*), count(*) FILTER (WHERE same IS NOT TRUE) FROM ({}) p", self.pairs);
         let (compared, different) = sqlx::query_as(AssertSqlSafe(count)).fetch_one(&mut *snapshot).await?;
         let examples = if different > 0 { self.examples(snapshot).await? } else { Vec::new() };
-        Ok(Outcome { name: self.name, compared, different, elapsed: started.elapsed(), examples })
+        Ok(Outcome { name: self.name, compared, different, elapsed: started.elapsed(), examples, note: None })
     }
 
     /// A second pass over the same snapshot: made only where the first one found something.

@@ -44,10 +44,13 @@ async fn compare(args: &Args, options: &PgConnectOptions) -> Result<(), CommandE
 }
 
 fn print(outcome: &Outcome) {
-    let Outcome { name, compared, different, elapsed, examples } = outcome;
+    let Outcome { name, compared, different, elapsed, examples, note } = outcome;
     let verdict = if *different == 0 { "equal" } else { "WRONG" };
     let seconds = format!("{}.{:03}", elapsed.as_secs(), elapsed.subsec_millis());
     console::line(format!("{verdict}  {name:<34} {compared:>12} compared {different:>8} differ {seconds:>9} s"));
+    if let Some(note) = note {
+        console::line(format!("       {note}"));
+    }
     for Difference { key, expected, found } in examples {
         let (expected, found) = (expected.as_deref().unwrap_or("nothing"), found.as_deref().unwrap_or("nothing"));
         console::line(format!("       {}", console::printable(&format!("{key}: expected {expected}, found {found}"))));

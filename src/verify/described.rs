@@ -48,7 +48,7 @@ pub(super) async fn claimed(snapshot: &mut PgConnection, what: &Described) -> Re
         let (expected, found) = (Some(format!("{claims} claims")), Some(format!("{rows} {}", what.table)));
         examples.insert(0, Difference { key: "all".into(), expected, found });
     }
-    Ok(Outcome { name: what.check, compared: rows, different, elapsed: started.elapsed(), examples })
+    Ok(Outcome { name: what.check, compared: rows, different, elapsed: started.elapsed(), examples, note: None })
 }
 
 async fn page(
