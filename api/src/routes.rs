@@ -5,14 +5,18 @@ pub(crate) mod campaigns;
 pub(crate) mod clicks;
 pub(crate) mod commands;
 pub(crate) mod conversions;
+pub(crate) mod edits;
 pub(crate) mod health;
 pub(crate) mod impressions;
 pub(crate) mod influencers;
 pub(crate) mod late;
+pub(crate) mod members;
+pub(crate) mod profiles;
 pub(crate) mod ranking;
 pub(crate) mod rejects;
 pub(crate) mod series;
 pub(crate) mod simulation;
+pub(crate) mod states;
 pub(crate) mod statistics;
 pub(crate) mod terms;
 

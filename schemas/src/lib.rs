@@ -3,10 +3,11 @@
 //! Nothing here knows of tokio, SQL, HTTP or Pulsar. Spanish lives in [`wire`], where the users' names are read and
 //! written; everywhere else the field's English terms are used (the README has the glossary).
 //!
-//! Reading order: [`ids`], [`time`], [`money`] → [`wire`] (what was sent) → [`command`] (what was meant), [`terms`] →
-//! [`position`], [`message`] (where it travels) → [`change`], [`reject`] (what comes of it).
+//! Reading order: [`ids`], [`time`], [`money`] → [`wire`] (what was sent) → [`command`] (what was meant), [`campaign`],
+//! [`terms`] → [`position`], [`message`] (where it travels) → [`change`], [`reject`] (what comes of it).
 
 pub mod avro;
+pub mod campaign;
 pub mod change;
 pub mod command;
 pub mod content;
@@ -20,10 +21,14 @@ pub mod terms;
 pub mod time;
 pub mod wire;
 
+pub use campaign::{
+    BudgetPolicy, Campaign, CampaignChange, CampaignEdit, CampaignState, CampaignStatus, Dates, Influencer, Membership,
+    StateChange,
+};
 pub use change::{
     CampaignTotal, Claim, HeldClaim, LateEvent, TrackingChanges, WindowAmount, WindowCount, WindowKey, Windowed,
 };
-pub use command::{Campaign, CampaignCommand, Command, ConversionKind, EventKind, Kind, TrackingEvent};
+pub use command::{CampaignCommand, Command, ConversionKind, EventKind, Kind, TrackingEvent};
 pub use content::Content;
 pub use facts::Facts;
 pub use ids::{CampaignId, ClaimKey, CommandId, InfluencerId};

@@ -7,17 +7,25 @@
 mod alpes;
 mod campaign;
 mod datum;
+mod edit;
 mod field;
+mod influencer;
+mod membership;
+mod state;
 mod terms;
 mod tracking;
 
-use crate::{CampaignCommand, Code, Command, CommandId, Fault, Faults, Kind, Position, Timestamp};
+use crate::{CampaignCommand, CampaignState, Code, Command, CommandId, Fault, Faults, Kind, Position, Timestamp};
 use field::Text;
 use std::time::Duration;
 use uuid::Uuid;
 
 pub use campaign::CampaignRecord;
 pub use datum::{DATUM_BYTES_MAX, decode_avro};
+pub use edit::EditRecord;
+pub use influencer::InfluencerRecord;
+pub use membership::MembershipRecord;
+pub use state::StateRecord;
 pub use terms::TermsRecord;
 pub use tracking::TrackingRecord;
 
@@ -35,6 +43,14 @@ pub enum Record {
     Campaign(Box<CampaignRecord>),
     /// Commission terms.
     Terms(Box<TermsRecord>),
+    /// Another description of a campaign.
+    Edit(Box<EditRecord>),
+    /// A state of a campaign.
+    State(CampaignState, Box<StateRecord>),
+    /// Data of an influencer.
+    Influencer(Box<InfluencerRecord>),
+    /// An influencer who belongs to a campaign, or does not any more.
+    Membership(bool, Box<MembershipRecord>),
     /// A command that is known but not done here.
     Unsupported(Kind),
 }
@@ -72,7 +88,7 @@ pub fn decode(kind: Option<Kind>, payload: &[u8]) -> Result<Record, Faults> {
         None => {
             let record: TrackingRecord = read(payload)?;
             let kind = kind_of(&record.comando)?;
-            if !matches!(kind, Kind::CreateCampaign | Kind::DefineCommissions | Kind::RecordReversal) {
+            if kind.is_event() {
                 return Ok(Record::Tracking(Box::new(record.of(kind))));
             }
             kind
@@ -84,6 +100,13 @@ pub fn decode(kind: Option<Kind>, payload: &[u8]) -> Result<Record, Faults> {
         }
         Kind::CreateCampaign => Record::Campaign(Box::new(read(payload)?)),
         Kind::DefineCommissions => Record::Terms(Box::new(read(payload)?)),
+        Kind::EditCampaign => Record::Edit(Box::new(read(payload)?)),
+        Kind::PauseCampaign => Record::State(CampaignState::Paused, Box::new(read(payload)?)),
+        Kind::ResumeCampaign => Record::State(CampaignState::Active, Box::new(read(payload)?)),
+        Kind::EndCampaign => Record::State(CampaignState::Ended, Box::new(read(payload)?)),
+        Kind::RegisterInfluencer => Record::Influencer(Box::new(read(payload)?)),
+        Kind::AddInfluencer => Record::Membership(true, Box::new(read(payload)?)),
+        Kind::RemoveInfluencer => Record::Membership(false, Box::new(read(payload)?)),
         Kind::RecordReversal | Kind::Tick => Record::Unsupported(kind),
     })
 }
@@ -120,6 +143,11 @@ impl Record {
             Self::Tracking(record) => record.kind,
             Self::Campaign(_) => Kind::CreateCampaign,
             Self::Terms(_) => Kind::DefineCommissions,
+            Self::Edit(_) => Kind::EditCampaign,
+            Self::State(state, _) => state.command(),
+            Self::Influencer(_) => Kind::RegisterInfluencer,
+            Self::Membership(true, _) => Kind::AddInfluencer,
+            Self::Membership(false, _) => Kind::RemoveInfluencer,
             Self::Unsupported(kind) => *kind,
         }
     }
@@ -128,7 +156,13 @@ impl Record {
     pub fn event_time(&self) -> Option<Timestamp> {
         match self {
             Self::Tracking(record) => record.event_time(),
-            Self::Campaign(_) | Self::Terms(_) | Self::Unsupported(_) => None,
+            Self::Campaign(_)
+            | Self::Terms(_)
+            | Self::Edit(_)
+            | Self::State(..)
+            | Self::Influencer(_)
+            | Self::Membership(..)
+            | Self::Unsupported(_) => None,
         }
     }
 
@@ -138,24 +172,30 @@ impl Record {
             Self::Tracking(record) => record.id = Text::Absent,
             Self::Campaign(record) => record.id = Text::Absent,
             Self::Terms(record) => record.id = Text::Absent,
+            Self::Edit(record) => record.id = Text::Absent,
+            Self::State(_, record) => record.id = Text::Absent,
+            Self::Influencer(record) => record.id = Text::Absent,
+            Self::Membership(_, record) => record.id = Text::Absent,
             Self::Unsupported(_) => {}
         }
     }
 
     /// The command that it means, or all that is wrong with it.
     pub fn validate(self, context: Context<'_>, privacy: Privacy) -> Result<Command, Faults> {
-        match self {
-            Self::Tracking(record) => record.validate(context, privacy).map(Command::Track),
-            Self::Campaign(record) => {
-                record.validate(context).map(|campaign| Command::Campaign(CampaignCommand::Create(campaign)))
-            }
-            Self::Terms(record) => {
-                record.validate(context).map(|terms| Command::Campaign(CampaignCommand::Define(terms)))
-            }
+        let command = match self {
+            Self::Tracking(record) => return record.validate(context, privacy).map(Command::Track),
+            Self::Campaign(record) => CampaignCommand::Create(record.validate(context)?),
+            Self::Terms(record) => CampaignCommand::Define(record.validate(context)?),
+            Self::Edit(record) => CampaignCommand::Edit(record.validate(context)?),
+            Self::State(state, record) => CampaignCommand::Change(record.validate(state, context)?),
+            Self::Influencer(record) => CampaignCommand::Register(record.validate(context)?),
+            Self::Membership(member, record) => CampaignCommand::Belong(record.validate(member, context)?),
             Self::Unsupported(kind) => {
-                Err(Faults::one(Code::Unsupported, "comando", format!("{} no está disponible todavía", kind.name())))
+                let detail = format!("{} no está disponible todavía", kind.name());
+                return Err(Faults::one(Code::Unsupported, "comando", detail));
             }
-        }
+        };
+        Ok(Command::Campaign(command))
     }
 }
 

@@ -84,7 +84,7 @@ impl PartitionKey {
         Self { flow: Flow::Tracking, hash: hash(&[campaign, influencer.unwrap_or_default()]) }
     }
 
-    /// The key of a campaign.
+    /// The key of a campaign, or of an influencer where there is none.
     pub fn campaign(id: &str) -> Self {
         Self { flow: Flow::Campaigns, hash: hash(&[id]) }
     }
@@ -93,7 +93,9 @@ impl PartitionKey {
     pub fn of(command: &Command) -> Self {
         match command {
             Command::Track(event) => Self::tracking(&event.campaign, event.influencer.as_deref()),
-            Command::Campaign(command) => Self::campaign(command.campaign()),
+            Command::Campaign(command) => {
+                Self::campaign(command.campaign().or(command.influencer()).unwrap_or_default())
+            }
         }
     }
 

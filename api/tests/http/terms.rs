@@ -30,9 +30,9 @@ async fn with_terms() -> Api {
     )
     .await;
     api.sql(
-        "INSERT INTO commission_rules (terms, basis, conversion, amount, currency, percent) VALUES
-             (1, 1, 0, 1000, 'COP', NULL), (1, 2, 0, 200.5, 'COP', NULL), (1, 3, 1, NULL, NULL, 6.5),
-             (2, 3, 1, NULL, NULL, 10)",
+        "INSERT INTO commission_rules (terms, rule, basis, conversion, amount, currency, percent) VALUES
+             (1, 1, 1, 0, 1000, 'COP', NULL), (1, 2, 2, 0, 200.5, 'COP', NULL), (1, 3, 3, 1, NULL, NULL, 6.5),
+             (2, 1, 3, 1, NULL, NULL, 10)",
     )
     .await;
     api

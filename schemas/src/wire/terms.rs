@@ -70,13 +70,7 @@ fn said(content: ContentBuilder, rule: &Rule) -> ContentBuilder {
 }
 
 fn valid_from(sent: &Text, faults: &mut Vec<Fault>) -> Option<Timestamp> {
-    let from = sent.instant("vigente_desde", "omítala (desde ahora)", faults)?;
-    if from != from.floor(TERMS_ALIGNMENT) {
-        let wanted = "debe ser un minuto entero, como 2026-01-01T12:00:00Z";
-        note(faults, Code::InvalidTimestamp, "vigente_desde", wanted);
-        return None;
-    }
-    Some(from)
+    sent.minute("vigente_desde", "omítala (desde ahora)", faults)
 }
 
 fn rules(sent: &Verbatim, faults: &mut Vec<Fault>) -> Vec<Rule> {

@@ -1,0 +1,3 @@
+//! The ledger: from what was counted to what is owed.
+
+pub(crate) mod marks;
