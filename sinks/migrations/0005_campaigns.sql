@@ -13,6 +13,14 @@ ALTER TABLE campaign_states ADD COLUMN tenant smallint NOT NULL, ADD COLUMN id t
 ALTER TABLE memberships ADD COLUMN tenant smallint NOT NULL, ADD COLUMN id text NOT NULL;
 CREATE INDEX memberships_influencer ON memberships (influencer);
 
+-- What each campaign is now; since null: since it was created. Of two changes from one minute on, the later one holds.
+CREATE VIEW current_states AS
+SELECT c.campaign, coalesce(s.state, 'ACTIVA') AS state, s.valid_from AS since
+FROM campaigns c LEFT JOIN LATERAL (
+    SELECT state, valid_from FROM campaign_states WHERE campaign = c.campaign AND valid_from <= now()
+    ORDER BY valid_from DESC, change DESC LIMIT 1
+) s ON true;
+
 -- Who edited what of a campaign when. The campaign itself is as the last edit left it.
 CREATE TABLE campaign_edits (
     tenant    smallint    NOT NULL,

@@ -166,17 +166,12 @@ impl From<CampaignRow> for Campaign {
     }
 }
 
-/// Campaigns (`c`) with what they are now and will be next; of two changes from one minute on, the later one holds.
+/// Campaigns (`c`) with what they are now (`s`) and will be next.
 const SELECT: &str = "
 SELECT c.id, c.name, c.product, c.brand, c.budget, c.currency, c.influencers, c.conversions::text, c.budget_policy,
-       c.starts_at, c.ends_at, coalesce(s.state, 'ACTIVA') AS state, s.valid_from AS state_since,
-       n.state AS next_state, n.valid_from AS next_from, c.created_at
-FROM campaigns c
-LEFT JOIN LATERAL (
-    SELECT state, valid_from FROM campaign_states WHERE campaign = c.campaign AND valid_from <= now()
-    ORDER BY valid_from DESC, change DESC LIMIT 1
-) s ON true
-LEFT JOIN LATERAL (
+       c.starts_at, c.ends_at, s.state, s.since AS state_since, n.state AS next_state, n.valid_from AS next_from,
+       c.created_at
+FROM campaigns c JOIN current_states s USING (campaign) LEFT JOIN LATERAL (
     SELECT state, valid_from FROM campaign_states WHERE campaign = c.campaign AND valid_from > now()
     ORDER BY valid_from, change DESC LIMIT 1
 ) n ON true";
@@ -268,7 +263,7 @@ impl TryFrom<String> for KnownCurrency {
 }
 
 const WHICH: &str = "
-WHERE c.tenant = $1 AND (c.created_at, c.id) < ($2, $3) AND ($5::text IS NULL OR coalesce(s.state, 'ACTIVA') = $5)
+WHERE c.tenant = $1 AND (c.created_at, c.id) < ($2, $3) AND ($5::text IS NULL OR s.state = $5)
   AND ($6::text IS NULL OR c.brand = $6) AND ($7::text IS NULL OR c.product = $7) AND ($8::text IS NULL OR c.currency = $8)
   AND ($9::text IS NULL OR position(lower($9) IN lower(c.id)) > 0 OR position(lower($9) IN lower(c.name)) > 0)
   AND ($10::timestamptz IS NULL OR c.created_at >= $10) AND ($11::timestamptz IS NULL OR c.created_at < $11)
