@@ -15,6 +15,7 @@ mod state;
 mod terms;
 mod tracking;
 
+use crate::campaign::CHANGE_ALIGNMENT;
 use crate::{CampaignCommand, CampaignState, Code, Command, CommandId, Fault, Faults, Kind, Position, Timestamp};
 use field::Text;
 use std::time::Duration;
@@ -66,6 +67,13 @@ pub struct Context<'a> {
     pub published_at: Timestamp,
     /// The id that the edge gave.
     pub assigned_id: Option<Uuid>,
+}
+
+impl Context<'_> {
+    /// The minute that begins after the message was sent: the one that has begun is not taken from anybody.
+    fn next_minute(&self) -> Timestamp {
+        self.published_at.floor(CHANGE_ALIGNMENT).plus(CHANGE_ALIGNMENT)
+    }
 }
 
 /// What is kept of personal data.
@@ -164,6 +172,14 @@ impl Record {
             | Self::Membership(..)
             | Self::Unsupported(_) => None,
         }
+    }
+
+    /// When its replay counts as published, where it was `first` published at another time: what happened without saying
+    /// when happened then. What names a time is judged as of now, for what was in the future may have come to pass; and
+    /// what would take earnings away takes none of the time in between.
+    pub fn replayed_at(&self, first: Timestamp, now: Timestamp) -> Timestamp {
+        let holds_from_now = matches!(self, Self::State(..) | Self::Membership(..));
+        if holds_from_now || self.event_time().is_some() { now } else { first }
     }
 
     /// The same without the id that was sent, for a source whose producers' ids cannot be trusted.

@@ -165,3 +165,14 @@ fn what_a_campaign_is_decides_what_it_may_become() {
     let moved = edit(r#","fecha_inicio":null,"fecha_fin":"2025-12-31T00:00:00Z""#);
     assert_eq!(new.after(&moved).unwrap().dates.ends_at, Some(at("2025-12-31T00:00:00Z")));
 }
+
+#[test]
+fn a_replay_takes_nothing_of_the_time_in_between() {
+    let (first, now) = (Timestamp::EPOCH, Timestamp::parse("2026-01-01T00:00:00Z").unwrap());
+    let replayed = |json: &str| decode(None, json.as_bytes()).unwrap().replayed_at(first, now);
+    assert_eq!(replayed(r#"{"comando":"pausar-campaña"}"#), now);
+    assert_eq!(replayed(r#"{"comando":"retirar-influencer"}"#), now);
+    assert_eq!(replayed(r#"{"comando":"crear-campaña"}"#), first);
+    assert_eq!(replayed(r#"{"comando":"registrar-impresion"}"#), first);
+    assert_eq!(replayed(r#"{"comando":"registrar-impresion","timestamp":"2025-01-01T00:00:00Z"}"#), now);
+}

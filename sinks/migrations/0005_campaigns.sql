@@ -15,9 +15,9 @@ CREATE INDEX memberships_influencer ON memberships (influencer);
 
 -- What each campaign is now; since null: since it was created. Of two changes from one minute on, the later one holds.
 CREATE VIEW current_states AS
-SELECT c.campaign, coalesce(s.state, 'ACTIVA') AS state, s.valid_from AS since
+SELECT c.campaign, coalesce(s.state, 'ACTIVA') AS state, s.valid_from AS since, s.reason
 FROM campaigns c LEFT JOIN LATERAL (
-    SELECT state, valid_from FROM campaign_states WHERE campaign = c.campaign AND valid_from <= now()
+    SELECT state, valid_from, reason FROM campaign_states WHERE campaign = c.campaign AND valid_from <= now()
     ORDER BY valid_from DESC, change DESC LIMIT 1
 ) s ON true;
 

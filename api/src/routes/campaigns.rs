@@ -105,6 +105,10 @@ pub(crate) struct Campaign {
     /// Since when; null: since it was created.
     #[serde(rename = "estado_desde")]
     state_since: Option<Time>,
+    /// Why.
+    #[serde(rename = "estado_motivo")]
+    #[schema(example = "sin existencias")]
+    state_reason: Option<String>,
     /// What it will be next.
     #[serde(rename = "cambio_previsto")]
     next: Option<NextState>,
@@ -138,6 +142,7 @@ struct CampaignRow {
     ends_at: Option<Time>,
     state: String,
     state_since: Option<Time>,
+    state_reason: Option<String>,
     next_state: Option<String>,
     next_from: Option<Time>,
     created_at: Time,
@@ -160,6 +165,7 @@ impl From<CampaignRow> for Campaign {
             ends_at: row.ends_at,
             state: row.state,
             state_since: row.state_since,
+            state_reason: row.state_reason,
             next: row.next_state.zip(row.next_from).map(|(state, valid_from)| NextState { state, valid_from }),
             created_at: row.created_at,
         }
@@ -169,7 +175,7 @@ impl From<CampaignRow> for Campaign {
 /// Campaigns (`c`) with what they are now (`s`) and will be next.
 const SELECT: &str = "
 SELECT c.id, c.name, c.product, c.brand, c.budget, c.currency, c.influencers, c.conversions::text, c.budget_policy,
-       c.starts_at, c.ends_at, s.state, s.since AS state_since, n.state AS next_state, n.valid_from AS next_from,
+       c.starts_at, c.ends_at, s.state, s.since AS state_since, s.reason AS state_reason, n.state AS next_state, n.valid_from AS next_from,
        c.created_at
 FROM campaigns c JOIN current_states s USING (campaign) LEFT JOIN LATERAL (
     SELECT state, valid_from FROM campaign_states WHERE campaign = c.campaign AND valid_from > now()

@@ -28,10 +28,11 @@ async fn world() -> Api {
                (2, 1, 'paused', 'x_%', 'P', 'N', 5, 'USD', '{}', '[]', '2026-01-02T00:00:00Z', NULL, NULL, 'alertar'),
                (3, 1, 'ended', NULL, NULL, 'M', 5, 'USD', '{}', '[]', '2026-01-03T00:00:00Z', NULL, NULL, 'alertar'),
                (4, 1, 'later', NULL, 'Q', NULL, 5, 'EUR', '{eva}', '[]', '2026-01-04T00:00:00Z', NULL, NULL, 'alertar');
-           INSERT INTO campaign_states (tenant, id, campaign, valid_from, state, changed_at) VALUES
-               (1, 'a', 2, '2026-02-01T00:00:00Z', 'PAUSADA', now()), (1, 'b', 3, '2026-02-01T00:00:00Z', 'PAUSADA', now()),
-               (1, 'c', 3, '2026-02-02T00:00:00Z', 'FINALIZADA', now()),
-               (1, 'd', 4, '9000-01-01T00:00:00Z', 'PAUSADA', now());
+           INSERT INTO campaign_states (tenant, id, campaign, valid_from, state, changed_at, reason) VALUES
+               (1, 'a', 2, '2026-02-01T00:00:00Z', 'PAUSADA', now(), 'vacaciones'),
+               (1, 'b', 3, '2026-02-01T00:00:00Z', 'PAUSADA', now(), NULL),
+               (1, 'c', 3, '2026-02-02T00:00:00Z', 'FINALIZADA', now(), NULL),
+               (1, 'd', 4, '9000-01-01T00:00:00Z', 'PAUSADA', now(), NULL);
            INSERT INTO memberships (tenant, id, campaign, influencer, valid_from, member, changed_at) VALUES
                (1, 'e', 1, 1, '2025-01-01T00:00:00Z', false, now()),  -- ana, removed before it was created
                (1, 'f', 1, 2, '2026-03-01T00:00:00Z', true, now()),   -- eva, added twice, removed in the far future
@@ -93,6 +94,20 @@ async fn every_change_is_logged_whole() {
     assert_eq!(answer.status, 202);
     sent.push((4, Some(11), true, r#"{"influencer_id":"inf-1","nombre":"Ana"}"#.into()));
     assert_eq!(api.log().await, sent);
+}
+
+/// In batches nothing is judged by what campaigns are: the line does that, in its turn.
+#[tokio::test]
+async fn batches_may_hold_every_change() {
+    let api = Api::start().await;
+    let lines = schemas::Kind::COMMANDS.into_iter().filter(|kind| !kind.is_tracking()).map(|kind| {
+        let fields = r#""id":"x","campaña_id":"c","influencer_id":"i","nombre":"N","reglas":[]"#;
+        format!(r#"{{"comando":"{}",{fields}}}"#, kind.name())
+    });
+    let body = lines.collect::<Vec<_>>().join("\n");
+    let answer = api.post_with("/tracking/lotes", &[], body).await;
+    assert_eq!((answer.status.as_u16(), &answer.json()["aceptados"]), (202, &json!(9)), "{}", answer.json());
+    assert!(api.log().await.iter().all(|(partition, ..)| *partition == 4));
 }
 
 #[tokio::test]
@@ -160,13 +175,13 @@ async fn campaigns_tell_what_they_are_and_will_be() {
     assert_json_snapshot!("campaign_dated", api.get(&format!("{CAMPAIGNS}/active")).await.shown());
     let told = async |id: &str| {
         let it = api.get(&format!("{CAMPAIGNS}/{id}")).await.json();
-        json!([it["estado"], it["estado_desde"], it["cambio_previsto"]])
+        json!([it["estado"], it["estado_desde"], it["estado_motivo"], it["cambio_previsto"]])
     };
-    assert_eq!(told("active").await, json!(["ACTIVA", null, null]));
-    assert_eq!(told("paused").await, json!(["PAUSADA", "2026-02-01T00:00:00Z", null]));
-    assert_eq!(told("ended").await, json!(["FINALIZADA", "2026-02-02T00:00:00Z", null]));
+    assert_eq!(told("active").await, json!(["ACTIVA", null, null, null]));
+    assert_eq!(told("paused").await, json!(["PAUSADA", "2026-02-01T00:00:00Z", "vacaciones", null]));
+    assert_eq!(told("ended").await, json!(["FINALIZADA", "2026-02-02T00:00:00Z", null, null]));
     let next = json!({"estado": "PAUSADA", "desde": "9000-01-01T00:00:00Z"});
-    assert_eq!(told("later").await, json!(["ACTIVA", null, next]));
+    assert_eq!(told("later").await, json!(["ACTIVA", null, null, next]));
 }
 
 #[tokio::test]

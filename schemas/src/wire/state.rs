@@ -4,7 +4,6 @@ use serde::Deserialize;
 
 use super::field::Text;
 use super::{Context, command_id};
-use crate::campaign::CHANGE_ALIGNMENT;
 use crate::content::ContentBuilder;
 use crate::{CampaignState, Faults, StateChange};
 
@@ -48,12 +47,5 @@ impl StateRecord {
             changed_at: context.published_at,
             content: content.build(),
         })
-    }
-}
-
-impl Context<'_> {
-    /// The minute that begins after the message was sent: the one that has begun is not taken from anybody.
-    pub(super) fn next_minute(&self) -> crate::Timestamp {
-        self.published_at.floor(CHANGE_ALIGNMENT).plus(CHANGE_ALIGNMENT)
     }
 }
