@@ -1,7 +1,9 @@
-//! The chain of the ledger: numbers without gaps, and every hash made again from the one before it.
+//! The chain of the ledger: numbers without gaps, times that never go back, and every hash made again from the one
+//! before it.
 
 use std::time::Instant;
 
+use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use super::{Difference, EXAMPLES_MAX, Outcome};
@@ -11,7 +13,7 @@ const POSTINGS_AT_ONCE: i64 = 10_000;
 
 /// Every field as the text that is hashed, in the order of hashing.
 const PAGE: &str = r#"
-SELECT posting, hash, ARRAY[
+SELECT posting, posted_at, hash, ARRAY[
     posting::text, (extract(epoch FROM posted_at) * 1000000)::bigint::text, debit::text, credit::text, campaign::text,
     influencer::text, currency, trim_scale(amount)::text, concept::text, cause::text, commission::text, terms::text,
     rule::text, coalesce(conversion, ''), (extract(epoch FROM event_from) * 1000000)::bigint::text,
@@ -20,32 +22,39 @@ SELECT posting, hash, ARRAY[
     trim_scale(total_after)::text, coalesce(reverses::text, ''), trim_scale(balance)::text]
 FROM postings WHERE posting > $1 ORDER BY posting LIMIT $2"#;
 
+/// What the ledger remembers of its end: numbers of commissions go on from there, times never go back.
+const HEAD: &str = "
+SELECT posting, hash, posted_at >= $1, commission = (SELECT coalesce(max(commission), 0) FROM commissions) FROM ledger_head";
+
 /// Follows the chain from its beginning to the end that the ledger remembers.
 pub(super) async fn unbroken(snapshot: &mut PgConnection) -> Result<Outcome, sqlx::Error> {
     let started = Instant::now();
-    let (mut last, mut hash, mut different, mut examples) = (0, Vec::new(), 0, Vec::new());
+    let (mut last, mut hash, mut at, mut different, mut examples) =
+        (0, Vec::new(), DateTime::UNIX_EPOCH, 0, Vec::new());
+    // Nothing may lie before the first posting, either.
+    let mut after = i64::MIN;
     loop {
-        let page: Vec<(i64, Vec<u8>, Vec<String>)> =
-            sqlx::query_as(PAGE).bind(last).bind(POSTINGS_AT_ONCE).fetch_all(&mut *snapshot).await?;
+        let page: Vec<(i64, DateTime<Utc>, Vec<u8>, Vec<String>)> =
+            sqlx::query_as(PAGE).bind(after).bind(POSTINGS_AT_ONCE).fetch_all(&mut *snapshot).await?;
         if page.is_empty() {
             break;
         }
-        for (posting, found, fields) in page {
+        for (posting, posted_at, found, fields) in page {
             let expected = chained(&hash, &fields);
-            if posting != last + 1 || found != expected {
+            if posting != last + 1 || found != expected || posted_at < at {
                 different += 1;
                 examples
                     .extend((examples.len() < EXAMPLES_MAX as usize).then(|| broken(last, posting, &expected, &found)));
             }
             // Goes on from what is stored, so that one change is one difference.
-            (last, hash) = (posting, found);
+            (after, last, hash, at) = (posting, posting, found, posted_at);
         }
     }
-    let (head, head_hash): (i64, Vec<u8>) =
-        sqlx::query_as("SELECT posting, hash FROM ledger_head").fetch_one(snapshot).await?;
-    if (head, &head_hash) != (last, &hash) {
+    let head: Option<(i64, Vec<u8>, bool, bool)> = sqlx::query_as(HEAD).bind(at).fetch_optional(snapshot).await?;
+    let (head, head_hash, is_later, numbers_all) = head.unwrap_or_default();
+    if (head, &head_hash) != (last, &hash) || !is_later || !numbers_all {
         different += 1;
-        examples.push(broken(head, last, &head_hash, &hash));
+        examples.extend((examples.len() < EXAMPLES_MAX as usize).then(|| broken(head, last, &head_hash, &hash)));
     }
     Ok(Outcome { name: "ledger: chain", compared: last, different, elapsed: started.elapsed(), examples })
 }
