@@ -4,7 +4,7 @@
 use std::time::Instant;
 
 use chrono::{DateTime, Utc};
-use sqlx::PgConnection;
+use sqlx::{FromRow, PgConnection};
 
 use super::{Difference, EXAMPLES_MAX, Outcome};
 
@@ -19,44 +19,53 @@ SELECT posting, posted_at, hash, ARRAY[
     rule::text, coalesce(conversion, ''), (extract(epoch FROM event_from) * 1000000)::bigint::text,
     (extract(epoch FROM event_to) * 1000000)::bigint::text, trim_scale(quantity_before)::text,
     trim_scale(quantity_after)::text, trim_scale(exact_after)::text, trim_scale(total_before)::text,
-    trim_scale(total_after)::text, coalesce(reverses::text, ''), trim_scale(balance)::text]
+    trim_scale(total_after)::text, coalesce(reverses::text, ''), trim_scale(balance)::text] AS fields
 FROM postings WHERE posting > $1 ORDER BY posting LIMIT $2"#;
 
 /// What the ledger remembers of its end: numbers of commissions go on from there, times never go back.
 const HEAD: &str = "
 SELECT posting, hash, posted_at >= $1, commission = (SELECT coalesce(max(commission), 0) FROM commissions) FROM ledger_head";
 
+/// A posting, as far as the chain is concerned; before the first one, nothing.
+#[derive(Debug, Default, FromRow)]
+struct Link {
+    posting: i64,
+    posted_at: DateTime<Utc>,
+    hash: Vec<u8>,
+    fields: Vec<String>,
+}
+
 /// Follows the chain from its beginning to the end that the ledger remembers.
 pub(super) async fn unbroken(snapshot: &mut PgConnection) -> Result<Outcome, sqlx::Error> {
     let started = Instant::now();
-    let (mut last, mut hash, mut at, mut different, mut examples) =
-        (0, Vec::new(), DateTime::UNIX_EPOCH, 0, Vec::new());
+    let (mut last, mut different, mut examples) = (Link::default(), 0, Vec::new());
     // Nothing may lie before the first posting, either.
     let mut after = i64::MIN;
     loop {
-        let page: Vec<(i64, DateTime<Utc>, Vec<u8>, Vec<String>)> =
-            sqlx::query_as(PAGE).bind(after).bind(POSTINGS_AT_ONCE).fetch_all(&mut *snapshot).await?;
+        let page: Vec<Link> = sqlx::query_as(PAGE).bind(after).bind(POSTINGS_AT_ONCE).fetch_all(&mut *snapshot).await?;
         if page.is_empty() {
             break;
         }
-        for (posting, posted_at, found, fields) in page {
-            let expected = chained(&hash, &fields);
-            if posting != last + 1 || found != expected || posted_at < at {
+        for link in page {
+            let expected = chained(&last.hash, &link.fields);
+            if link.posting != last.posting + 1 || link.hash != expected || link.posted_at < last.posted_at {
                 different += 1;
-                examples
-                    .extend((examples.len() < EXAMPLES_MAX as usize).then(|| broken(last, posting, &expected, &found)));
+                examples.push(broken(last.posting, link.posting, &expected, &link.hash));
+                examples.truncate(EXAMPLES_MAX as usize);
             }
             // Goes on from what is stored, so that one change is one difference.
-            (after, last, hash, at) = (posting, posting, found, posted_at);
+            (after, last) = (link.posting, link);
         }
     }
-    let head: Option<(i64, Vec<u8>, bool, bool)> = sqlx::query_as(HEAD).bind(at).fetch_optional(snapshot).await?;
-    let (head, head_hash, is_later, numbers_all) = head.unwrap_or_default();
-    if (head, &head_hash) != (last, &hash) || !is_later || !numbers_all {
+    let head: Option<(i64, Vec<u8>, bool, bool)> =
+        sqlx::query_as(HEAD).bind(last.posted_at).fetch_optional(snapshot).await?;
+    let (posting, hash, is_later, numbers_all) = head.unwrap_or_default();
+    if (posting, &hash) != (last.posting, &last.hash) || !is_later || !numbers_all {
         different += 1;
-        examples.extend((examples.len() < EXAMPLES_MAX as usize).then(|| broken(head, last, &head_hash, &hash)));
+        examples.push(not_the_end(posting, &hash, is_later, numbers_all, &last));
+        examples.truncate(EXAMPLES_MAX as usize);
     }
-    Ok(Outcome { name: "ledger: chain", compared: last, different, elapsed: started.elapsed(), examples })
+    Ok(Outcome { name: "ledger: chain", compared: last.posting, different, elapsed: started.elapsed(), examples })
 }
 
 fn chained(before: &[u8], fields: &[String]) -> Vec<u8> {
@@ -68,8 +77,24 @@ fn chained(before: &[u8], fields: &[String]) -> Vec<u8> {
     hasher.finalize().as_bytes().to_vec()
 }
 
+fn hex(hash: &[u8]) -> String {
+    hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn not_the_end(posting: i64, hash: &[u8], is_later: bool, numbers_all: bool, last: &Link) -> Difference {
+    let expected =
+        format!("posting {} {}, no earlier, with the last commission's number", last.posting, hex(&last.hash));
+    let yes_or_no = |is_so: bool| if is_so { "" } else { "not " };
+    let found = format!(
+        "posting {posting} {}, {}no earlier, {}with the last commission's number",
+        hex(hash),
+        yes_or_no(is_later),
+        yes_or_no(numbers_all)
+    );
+    Difference { key: "the end".into(), expected: Some(expected), found: Some(found) }
+}
+
 fn broken(after: i64, posting: i64, expected: &[u8], found: &[u8]) -> Difference {
-    let hex = |hash: &[u8]| hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect::<String>();
     let key = format!("posting {posting}, after {after}");
     Difference { key, expected: Some(hex(expected)), found: Some(hex(found)) }
 }
