@@ -260,7 +260,8 @@ FULL JOIN (SELECT commission, min(campaign) AS campaign, min(influencer) AS infl
            FROM postings GROUP BY commission) p USING (commission)",
 };
 
-/// Every posting takes its commission from where the posting before it left it, by what it says.
+/// Every posting takes its commission from where the posting before it left it, by what it says; a reversal names the
+/// commission's first posting.
 const STEPS: Check = Check {
     name: "ledger: steps",
     pairs: concat!(
@@ -269,11 +270,14 @@ SELECT total_before = coalesce(before, 0) AND amount = abs(total_after - total_b
            AND ((debit, credit) = ('g', 'p')) = ((total_after > total_before) = (concept = 'c'))
            AND total_after = ",
         rounded!("exact_after"),
-        " AS same,
+        " AND reverses IS NOT DISTINCT FROM CASE concept WHEN 'r' THEN first END AS same,
        campaign, influencer, 'posting ' || posting AS place,
-       format('%s after %s', coalesce(before, 0), exact_after) AS expected,
-       format('%s to %s, %s from %s to %s', total_before, total_after, amount, debit, credit) AS found
-FROM (SELECT *, lag(total_after) OVER (PARTITION BY commission, concept ORDER BY posting) AS before FROM postings) p"
+       format('%s to %s', coalesce(before, 0), exact_after) || CASE concept WHEN 'r' THEN ', reverses ' || first ELSE '' END
+           AS expected,
+       format('%s to %s, %s from %s to %s', total_before, total_after, amount, debit, credit)
+           || coalesce(', reverses ' || reverses, '') AS found
+FROM (SELECT *, lag(total_after) OVER (PARTITION BY commission, concept ORDER BY posting) AS before,
+             min(posting) OVER (PARTITION BY commission) AS first FROM postings) p"
     ),
 };
 

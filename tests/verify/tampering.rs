@@ -40,7 +40,7 @@ const COLUMNS: &[(&str, &str, &[&str])] = &[
     ("exact_after", "exact_after + 1", &[CHAIN, STEPS]),
     ("total_before", "total_before + 1", &[CHAIN, STEPS]),
     ("total_after", "total_after + 1", &[CHAIN, STEPS]),
-    ("reverses", "1", &[CHAIN]),
+    ("reverses", "1", &[CHAIN, STEPS]),
     ("balance", "balance + 0.01", &[CHAIN, RUNNING]),
     ("hash", "sha256(hash)", &[CHAIN]),
 ];
