@@ -18,7 +18,7 @@ const RULES: &str = "commissions of rules";
 const ACCRUALS: &str = "accruals";
 const SPANS: &str = "campaigns: spans without earning";
 
-/// Every column of a posting, and something else to be in it.
+/// Every column of a posting in the middle, and something else to be in it.
 const COLUMNS: &[(&str, &str, &[&str])] = &[
     ("posting", "1000000", &[CHAIN]),
     ("posted_at", "posted_at - interval '1 microsecond'", &[CHAIN]),
@@ -62,7 +62,7 @@ const LEDGER: &[(&str, &[&str])] = &[
          UPDATE one SET posting = 0; INSERT INTO postings SELECT * FROM one",
         &[CHAIN, SUMS, BALANCES],
     ),
-    // Two change places: their numbers, or all but their numbers and hashes.
+    // Two change places.
     (
         "UPDATE postings SET posting = -6 WHERE posting = 6; UPDATE postings SET posting = 6 WHERE posting = 7;
          UPDATE postings SET posting = 7 WHERE posting = -6",
@@ -87,7 +87,7 @@ const LEDGER: &[(&str, &[&str])] = &[
 /// Changes of the rules, of what was counted under them, and of what was made of it.
 const WORTH: &[(&str, &[&str])] = &[
     ("UPDATE commission_rules SET percent = percent + 0.5 WHERE percent = 5", &[CONVERSIONS, ACCRUALS]),
-    ("UPDATE commission_rules SET percent = percent + 0.5 WHERE percent = 3", &[ACCRUALS]), // and a tier this
+    ("UPDATE commission_rules SET percent = percent + 0.5 WHERE percent = 3", &[ACCRUALS]), // a tier hides it
     ("UPDATE commission_rules SET amount = amount + 0.5 WHERE amount = 10.01", &[CONVERSIONS, RULES, ACCRUALS]),
     ("UPDATE commission_rules SET amount = amount + 900 WHERE basis = 1", &[RULES, ACCRUALS]),
     ("UPDATE commission_rules SET amount = amount + 0.5 WHERE amount = 0.37", &[ACCRUALS]), // the cap hides it
