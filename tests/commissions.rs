@@ -8,6 +8,8 @@ mod alpes;
 #[path = "support/http.rs"]
 #[allow(dead_code)] // the same
 mod http;
+#[path = "support/owed.rs"]
+mod owed;
 #[path = "support/reaper.rs"]
 mod reaper;
 #[path = "crash/sample.rs"]
@@ -25,9 +27,17 @@ fn counted(files: &[&str]) -> Home {
     home
 }
 
+/// By the minute, and, once everything is closed and posted, in the ledger.
 fn assert_expected(home: &Home) {
     sample::assert_same_lines("valores", &sample::unpack("valores.csv.zst"), &home.run("export valores"));
+    owed::assert_owed(home);
     home.run("verify");
+}
+
+/// The same of an Alpes that does not run yet.
+fn assert_expected_of(home: &Home) {
+    let _up = home.serve(owed::UP);
+    assert_expected(home);
 }
 
 #[test]
@@ -35,15 +45,15 @@ fn terms_may_come_before_or_in_the_middle_of_the_events() {
     let folder = Home::new();
     let (terms, whole) = (sample::data("campaigns.ndjson.zst").display().to_string(), sample::packed());
     let halves = sample::files(folder.data(), sample::LINES, 2);
-    assert_expected(&counted(&[&terms, &whole]));
-    assert_expected(&counted(&[&halves[0], &terms, &halves[1]]));
+    assert_expected_of(&counted(&[&terms, &whole]));
+    assert_expected_of(&counted(&[&halves[0], &terms, &halves[1]]));
 }
 
 /// Over HTTP into a running Alpes, and after the events.
 #[test]
 fn terms_may_be_loaded_after_the_events() {
     let home = Home::new();
-    let up = home.serve("up");
+    let up = home.serve(owed::UP);
     for file in [sample::packed(), sample::data("campaigns.ndjson.zst").display().to_string()] {
         home.run(&format!("load {file} --url http://{}", home.http()));
     }

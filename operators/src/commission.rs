@@ -307,7 +307,8 @@ fn post(
     };
     let reversal = Posting {
         concept: Concept::Reversal,
-        cause: if refunded == refunded_before && before.is_some() { cause } else { Cause::Reversal },
+        // Where less is earned, less goes back: that is no reversal's doing.
+        cause: if before.is_some() && earned != earned_before { cause } else { Cause::Reversal },
         quantity_before: refunded_before,
         quantity_after: refunded,
         exact_after: worth.exact_reversed,

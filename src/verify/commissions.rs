@@ -90,6 +90,28 @@ macro_rules! sales {
     };
 }
 
+/// What goes back of a conversion's commission, where conversions are rounded one by one.
+macro_rules! reversed {
+    () => {
+        concat!(
+            "(CASE WHEN undone THEN earned WHEN amount = 0 THEN 0 ELSE ",
+            rounded!("earned * refunded / amount"),
+            " END)"
+        )
+    };
+}
+
+/// What a conversion adds to the quantity that tiers and caps look at.
+macro_rules! left {
+    () => {
+        concat!(
+            "(CASE WHEN tier_since = '{}' THEN earned - ",
+            reversed!(),
+            " WHEN percent IS NOT NULL THEN amount - refunded WHEN undone THEN 0 ELSE 1 END)"
+        )
+    };
+}
+
 /// The kept spans are those that follow from states, dates and memberships.
 const SPANS: Check = Check {
     name: "campaigns: spans without earning",
@@ -102,7 +124,8 @@ FULL JOIN (SELECT campaign, coalesce(influencer, -1) AS influencer, since, until
            GROUP BY 1, 2, 3, 4) f USING (campaign, influencer, since, until)",
 };
 
-/// Conversions that are rounded one by one.
+/// Conversions that are rounded one by one. Of those that earn nothing there may be no row, and of a row that no rule is
+/// for any more the last rule stays.
 const CONVERSIONS: Check = Check {
     name: "commissions of conversions",
     pairs: concat!(
@@ -115,19 +138,23 @@ WITH ",
         sales!(),
         ",
 expected AS (
-    SELECT campaign, influencer, id, currency, earned,
-           CASE WHEN undone THEN earned WHEN amount = 0 THEN 0 ELSE ",
-        rounded!("earned * refunded / amount"),
-        " END AS reversed
+    SELECT campaign, influencer, id, currency, earned, ",
+        reversed!(),
+        " AS reversed, terms, rule, amount, refunded, event_time
     FROM sales WHERE tier_since = '{}'
 ), found AS (
-    SELECT campaign, influencer, conversion AS id, currency, earned, reversed FROM commissions
-    WHERE conversion IS NOT NULL
+    SELECT campaign, influencer, conversion AS id, currency, earned, reversed, terms, rule, quantity, refunded, start
+    FROM commissions WHERE conversion IS NOT NULL
 )
-SELECT coalesce(e.earned, 0) = coalesce(f.earned, 0) AND coalesce(e.reversed, 0) = coalesce(f.reversed, 0) AS same,
+SELECT coalesce(e.earned, 0) = coalesce(f.earned, 0) AND coalesce(e.reversed, 0) = coalesce(f.reversed, 0)
+           AND (f.earned IS NULL OR coalesce(e.refunded, 0) = f.refunded)
+           AND (e.earned IS NULL OR f.earned IS NULL
+                OR (e.terms, e.rule, e.amount, e.event_time) = (f.terms, f.rule, f.quantity, f.start)) AS same,
        campaign, influencer, 'conversion ' || id || ' ' || currency AS place,
-       format('%s earned, %s reversed', coalesce(e.earned, 0), coalesce(e.reversed, 0)) AS expected,
-       format('%s earned, %s reversed', coalesce(f.earned, 0), coalesce(f.reversed, 0)) AS found
+       format('%s earned, %s reversed, %s of %s refunded, rule %s/%s, %s', coalesce(e.earned, 0), coalesce(e.reversed, 0),
+              coalesce(e.refunded, 0), e.amount, e.terms, e.rule, e.event_time) AS expected,
+       format('%s earned, %s reversed, %s of %s refunded, rule %s/%s, %s', coalesce(f.earned, 0), coalesce(f.reversed, 0),
+              coalesce(f.refunded, 0), f.quantity, f.terms, f.rule, f.start) AS found
 FROM expected e FULL JOIN found f USING (campaign, influencer, id, currency)
 LEFT JOIN waiting USING (campaign, influencer) WHERE waits IS NULL"
     ),
@@ -148,9 +175,7 @@ counted AS (
     UNION ALL
     SELECT campaign, influencer, event_time, terms, rule, currency, cap, period, retroactive, tier_since, tier_rates,
            coalesce(flat, percent),
-           CASE WHEN tier_since = '{}' THEN earned - CASE WHEN undone THEN earned WHEN amount = 0 THEN 0
-                                                          ELSE ", rounded!("earned * refunded / amount"), " END
-                WHEN percent IS NOT NULL THEN amount - refunded WHEN undone THEN 0 ELSE 1 END,
+           ", left!(), ",
            CASE WHEN percent IS NULL THEN 1 ELSE 100 END, tier_since = '{}'
     FROM sales WHERE tier_since <> '{}' OR cap IS NOT NULL
 ), totals AS (
@@ -181,7 +206,7 @@ LEFT JOIN waiting USING (campaign, influencer) WHERE waits IS NULL"
     ),
 };
 
-/// Exact commissions by the hour, before tiers, caps and reversals.
+/// Exact commissions by the hour, before tiers, caps and reversals; and what tiers and caps look at.
 const ACCRUALS: Check = Check {
     name: "accruals",
     pairs: concat!(
@@ -194,19 +219,23 @@ WITH ",
         sales!(),
         ",
 parts AS (
-    SELECT m.campaign, m.influencer, m.start AS at, r.currency,
+    SELECT m.campaign, m.influencer, m.start AS at, r.terms, r.rule, r.currency,
+           CASE r.basis WHEN 1 THEN m.impressions ELSE m.clicks END AS quantity,
            CASE r.basis WHEN 1 THEN m.impressions * r.amount / 1000 ELSE m.clicks * r.amount END AS amount
     FROM minutes m JOIN facts f ON m.start < f.closed_through
     JOIN commission_rules r ON r.terms = m.terms AND r.basis IN (1, 2)
     UNION ALL
-    SELECT campaign, influencer, event_time, currency, earned FROM sales
+    SELECT campaign, influencer, event_time, terms, rule, currency, ",
+        left!(),
+        ", earned FROM sales
 )
-SELECT coalesce(e.amount, 0) = coalesce(f.amount, 0) AS same, campaign, influencer, hour || ' ' || currency AS place,
-       coalesce(e.amount, 0)::text AS expected, coalesce(f.amount, 0)::text AS found
-FROM (SELECT campaign, influencer, date_bin('1 hour', at, 'epoch') AS hour, currency, sum(amount) AS amount
-      FROM parts GROUP BY 1, 2, 3, 4) e
-FULL JOIN (SELECT campaign, influencer, hour, currency, sum(amount) AS amount FROM accruals GROUP BY 1, 2, 3, 4) f
-     USING (campaign, influencer, hour, currency)
+SELECT coalesce(e.amount, 0) = coalesce(f.amount, 0) AND coalesce(e.quantity, 0) = coalesce(f.quantity, 0) AS same,
+       campaign, influencer, format('%s rule %s/%s %s', hour, terms, rule, currency) AS place,
+       format('%s for %s', coalesce(e.amount, 0), coalesce(e.quantity, 0)) AS expected,
+       format('%s for %s', coalesce(f.amount, 0), coalesce(f.quantity, 0)) AS found
+FROM (SELECT campaign, influencer, date_bin('1 hour', at, 'epoch') AS hour, terms, rule, currency,
+             sum(quantity) AS quantity, sum(amount) AS amount FROM parts GROUP BY 1, 2, 3, 4, 5, 6) e
+FULL JOIN accruals f USING (campaign, influencer, hour, terms, rule, currency)
 LEFT JOIN waiting USING (campaign, influencer) WHERE waits IS NULL"
     ),
 };
@@ -216,21 +245,23 @@ const SUMS: Check = Check {
     name: "ledger: commissions",
     pairs: "
 SELECT coalesce(c.earned, 0) = coalesce(p.earned, 0) AND coalesce(c.reversed, 0) = coalesce(p.reversed, 0)
-           AND (c.commission IS NOT NULL) AND (p.commission IS NULL OR p.campaign = c.campaign
-                AND p.influencer = c.influencer AND p.currency = c.currency AND p.keys = 1) AS same,
+           AND (c.commission IS NOT NULL) AND (p.commission IS NULL OR p.keys = 1 AND p.campaign = c.campaign
+                AND p.influencer = c.influencer AND p.currency = c.currency
+                AND p.conversion IS NOT DISTINCT FROM c.conversion) AS same,
        coalesce(c.campaign, p.campaign) AS campaign, coalesce(c.influencer, p.influencer) AS influencer,
        'commission ' || coalesce(c.commission, p.commission) AS place,
        format('%s earned, %s reversed', coalesce(p.earned, 0), coalesce(p.reversed, 0)) AS expected,
        format('%s earned, %s reversed', c.earned, c.reversed) AS found
 FROM commissions c
 FULL JOIN (SELECT commission, min(campaign) AS campaign, min(influencer) AS influencer, min(currency) AS currency,
-                  count(DISTINCT (campaign, influencer, currency)) AS keys,
+                  min(conversion) AS conversion, count(DISTINCT (campaign, influencer, currency, conversion)) AS keys,
                   sum(CASE credit WHEN 'p' THEN amount ELSE -amount END) FILTER (WHERE concept = 'c') AS earned,
                   sum(CASE debit WHEN 'p' THEN amount ELSE -amount END) FILTER (WHERE concept = 'r') AS reversed
            FROM postings GROUP BY commission) p USING (commission)",
 };
 
-/// Every posting takes its commission from where the posting before it left it, by what it says.
+/// Every posting takes its commission from where the posting before it left it, by what it says; a reversal names the
+/// commission's first posting.
 const STEPS: Check = Check {
     name: "ledger: steps",
     pairs: concat!(
@@ -239,11 +270,14 @@ SELECT total_before = coalesce(before, 0) AND amount = abs(total_after - total_b
            AND ((debit, credit) = ('g', 'p')) = ((total_after > total_before) = (concept = 'c'))
            AND total_after = ",
         rounded!("exact_after"),
-        " AS same,
+        " AND reverses IS NOT DISTINCT FROM CASE concept WHEN 'r' THEN first END AS same,
        campaign, influencer, 'posting ' || posting AS place,
-       format('%s after %s', coalesce(before, 0), exact_after) AS expected,
-       format('%s to %s, %s from %s to %s', total_before, total_after, amount, debit, credit) AS found
-FROM (SELECT *, lag(total_after) OVER (PARTITION BY commission, concept ORDER BY posting) AS before FROM postings) p"
+       format('%s to %s', coalesce(before, 0), exact_after) || CASE concept WHEN 'r' THEN ', reverses ' || first ELSE '' END
+           AS expected,
+       format('%s to %s, %s from %s to %s', total_before, total_after, amount, debit, credit)
+           || coalesce(', reverses ' || reverses, '') AS found
+FROM (SELECT *, lag(total_after) OVER (PARTITION BY commission, concept ORDER BY posting) AS before,
+             min(posting) OVER (PARTITION BY commission) AS first FROM postings) p"
     ),
 };
 

@@ -9,6 +9,8 @@
 mod alpes;
 #[path = "../support/http.rs"]
 mod http;
+#[path = "../support/owed.rs"]
+mod owed;
 #[path = "../support/reaper.rs"]
 mod reaper;
 
@@ -17,6 +19,7 @@ mod backfill;
 mod closer;
 #[cfg(feature = "failpoints")]
 mod failpoints;
+mod ledger;
 mod load;
 mod recorder;
 mod roles;

@@ -1,45 +1,10 @@
-//! `alpes verify` calls what is sound sound, and each comparison was seen to fail.
+//! What was counted.
 
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
-mod support;
-
-use std::collections::BTreeSet;
-use std::time::Duration;
-
-use alpes::verify::{Outcome, verify};
-use bytes::Bytes;
-use pipeline::memory::MemorySource;
-use pipeline::run::run;
-use schemas::message::{Encoding, Origin};
-use schemas::wire::Privacy;
-use schemas::{Kind, Position, RawMessage, Timestamp};
-use sinks::line::LineSpec;
-use sinks::{Flow, Line, closer};
+use schemas::RawMessage;
+use sinks::Flow;
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{AssertSqlSafe, ConnectOptions};
 
-const GRACE: Duration = Duration::from_secs(600);
-
-fn message(offset: i64, payload: String, replay_of: Option<i64>) -> RawMessage {
-    let origin = Origin {
-        position: Position::offset(offset),
-        published_at: Timestamp::parse("2026-01-01T03:00:00Z").unwrap(),
-        assigned_id: None,
-        replay_of,
-        payload: Bytes::from(payload),
-        encoding: Encoding::Json,
-    };
-    RawMessage { origin, kind: None }
-}
-
-/// Time passes up to 02:00.
-fn tick(offset: i64) -> RawMessage {
-    let mut tick = message(offset, String::new(), None);
-    tick.origin.published_at = Timestamp::parse("2026-01-01T02:00:00Z").unwrap();
-    tick.kind = Some(Kind::Tick);
-    tick
-}
+use super::{Tampered, assert_sound, close, message, run_line, support, tick};
 
 fn impression(id: u8, minute: u8, influencer: &str) -> String {
     format!(
@@ -67,13 +32,6 @@ fn reversals() -> Vec<String> {
     ]
     .map(|fields| format!(r#"{{"comando":"registrar-reversion",{fields},"timestamp":"2026-01-01T00:30:00Z"}}"#))
     .into()
-}
-
-async fn run_line(options: &PgConnectOptions, flow: Flow, name: &str, messages: &[RawMessage]) {
-    let spec = LineSpec { flow, source: name, live: name.starts_with("log"), exclusive: false };
-    let line = Line::take(options, spec).await.unwrap();
-    let source = MemorySource::new(name, messages, line.position(), &[4]);
-    run(flow, source, line, Privacy::AsSent, |_| ()).await.unwrap();
 }
 
 /// All that may change a campaign, and what may not: claimed ids, released ones, duplicates.
@@ -133,32 +91,9 @@ async fn sound() -> PgConnectOptions {
     options
 }
 
-async fn close(options: &PgConnectOptions) {
-    let mut connection = options.connect().await.unwrap();
-    while closer::close(&mut connection, Timestamp::now(), GRACE).await.unwrap().1 {}
-}
-
-async fn outcomes(options: &PgConnectOptions) -> Vec<Outcome> {
-    verify(options, |_| ()).await.unwrap()
-}
-
-fn wrong(outcomes: &[Outcome]) -> BTreeSet<&'static str> {
-    outcomes.iter().filter(|outcome| outcome.different > 0).map(|outcome| outcome.name).collect()
-}
-
 #[tokio::test]
 async fn what_the_lines_wrote_is_sound() {
-    let outcomes = outcomes(&sound().await).await;
-    assert!(wrong(&outcomes).is_empty(), "{outcomes:#?}");
-    assert!(
-        outcomes.iter().all(|outcome| outcome.compared > 0),
-        "something was not there to be compared: {outcomes:#?}"
-    );
-}
-
-#[tokio::test]
-async fn an_empty_database_is_sound() {
-    assert!(wrong(&outcomes(&support::database().await).await).is_empty());
+    assert_sound(&sound().await, false).await;
 }
 
 /// What is changed by hand, and which comparisons notice.
@@ -248,21 +183,9 @@ const CHANGES: &[(&str, &[&str])] = &[
 
 #[tokio::test]
 async fn every_comparison_notices() {
-    let mut seen = BTreeSet::new();
-    let sound = sound().await;
+    let mut tampered = Tampered::new(sound().await);
     for (change, noticed_by) in CHANGES {
-        let options = support::copy(&sound).await;
-        let mut connection = options.connect().await.unwrap();
-        let changed = sqlx::raw_sql(AssertSqlSafe(*change)).execute(&mut connection).await.unwrap();
-        assert!(changed.rows_affected() > 0, "nothing changed: {change}");
-        let outcomes = outcomes(&options).await;
-        let wrong = wrong(&outcomes);
-        assert!(noticed_by.iter().all(|name| wrong.contains(name)), "{change}: only {wrong:?}");
-        for outcome in outcomes.iter().filter(|outcome| outcome.different > 0) {
-            assert_eq!(outcome.examples.len() as i64, outcome.different.min(alpes::verify::EXAMPLES_MAX));
-        }
-        seen.extend(wrong);
+        tampered.change(change, noticed_by).await;
     }
-    let all: BTreeSet<_> = outcomes(&sound).await.iter().map(|outcome| outcome.name).collect();
-    assert_eq!(seen, all, "a comparison that was never seen to fail proves nothing");
+    tampered.assert_all_noticed(false).await;
 }
