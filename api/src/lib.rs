@@ -6,6 +6,9 @@
 
 mod accept;
 mod amounts;
+mod balances;
+mod budget;
+mod earned;
 mod edge;
 mod error;
 mod openapi;

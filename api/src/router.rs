@@ -13,8 +13,8 @@ use utoipa_axum::routes;
 use crate::edge::{CampaignPaths, observe};
 use crate::openapi::{Document, with_unique_ids};
 use crate::routes::{
-    batches, campaigns, clicks, commands, conversions, health, impressions, influencers, late, ranking, rejects,
-    reversals, series, simulation, statistics, terms,
+    batches, campaigns, clicks, commands, conversions, health, impressions, influencers, late, postings, ranking,
+    rejects, reversals, series, simulation, statistics, terms,
 };
 use crate::{ApiError, ApiState};
 
@@ -44,7 +44,7 @@ fn base() -> Routes {
         .routes(routes!(health::metrics))
 }
 
-/// Commands, campaigns and rejects.
+/// Commands, campaigns, payments and rejects.
 fn writing() -> Routes {
     OpenApiRouter::new()
         .routes(routes!(health::tracking))
@@ -59,6 +59,7 @@ fn writing() -> Routes {
         .routes(routes!(campaigns::one))
         .routes(routes!(terms::define, terms::list))
         .routes(routes!(simulation::simulate))
+        .routes(routes!(postings::list))
         .routes(routes!(rejects::list))
         .routes(routes!(rejects::one))
         .routes(routes!(rejects::replay))

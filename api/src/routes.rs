@@ -9,6 +9,7 @@ pub(crate) mod health;
 pub(crate) mod impressions;
 pub(crate) mod influencers;
 pub(crate) mod late;
+pub(crate) mod postings;
 pub(crate) mod ranking;
 pub(crate) mod rejects;
 pub(crate) mod reversals;

@@ -15,6 +15,7 @@ use utoipa::ToSchema;
 
 use crate::accept::{Answers, accept};
 use crate::amounts::Exact;
+use crate::budget;
 use crate::edge::{CommandBody, Id, Prefer, PreferHeader, Query};
 use crate::error::Problem;
 use crate::page::{Cursor, PageParams, TimeKey, next_page};
@@ -72,6 +73,9 @@ pub(crate) struct Campaign {
     product: Option<String>,
     #[serde(rename = "presupuesto")]
     budget: Exact,
+    /// What commissions have taken of the budget; not in lists.
+    #[serde(rename = "presupuesto_detalle", skip_serializing_if = "Option::is_none")]
+    budget_detail: Option<budget::Detail>,
     #[serde(rename = "moneda")]
     #[schema(example = "COP")]
     currency: String,
@@ -91,6 +95,7 @@ pub(crate) struct Campaign {
 
 #[derive(Debug, FromRow)]
 struct CampaignRow {
+    campaign: i32,
     id: String,
     name: Option<String>,
     product: Option<String>,
@@ -107,6 +112,7 @@ impl From<CampaignRow> for Campaign {
     fn from(row: CampaignRow) -> Self {
         Self {
             budget: Exact::amount(row.budget, &row.currency),
+            budget_detail: None,
             // The column holds JSON, checked by PostgreSQL.
             conversions: RawValue::from_string(row.conversions).unwrap_or_else(|_| RawValue::NULL.to_owned()),
             id: row.id,
@@ -122,7 +128,7 @@ impl From<CampaignRow> for Campaign {
 }
 
 const ONE: &str = "
-SELECT id, name, product, brand, budget, currency, influencers, conversions::text, state, created_at
+SELECT campaign, id, name, product, brand, budget, currency, influencers, conversions::text, state, created_at
 FROM campaigns WHERE tenant = $1 AND id = $2";
 
 /// One campaign.
@@ -131,7 +137,9 @@ FROM campaigns WHERE tenant = $1 AND id = $2";
     responses((status = OK, body = Campaign), (status = NOT_FOUND, body = Problem)))]
 pub(crate) async fn one(State(state): State<Arc<ApiState>>, Id(id): Id) -> Result<Json<Campaign>, ApiError> {
     let row: Option<CampaignRow> = sqlx::query_as(ONE).bind(TENANT).bind(&id).fetch_optional(&state.pool).await?;
-    row.map(|row| Json(row.into())).ok_or_else(|| ApiError::not_found("Not Found"))
+    let row = row.ok_or_else(|| ApiError::not_found("Not Found"))?;
+    let budget_detail = Some(budget::detail(&state.pool, row.campaign, row.budget, &row.currency).await?);
+    Ok(Json(Campaign { budget_detail, ..row.into() }))
 }
 
 /// Campaigns, newest first.
@@ -148,7 +156,7 @@ pub(crate) struct Page {
 }
 
 const LIST: &str = "
-SELECT id, name, product, brand, budget, currency, influencers, conversions::text, state, created_at
+SELECT campaign, id, name, product, brand, budget, currency, influencers, conversions::text, state, created_at
 FROM campaigns WHERE tenant = $1 AND (created_at, id) < ($2, $3)
 ORDER BY created_at DESC, id DESC LIMIT $4";
 
