@@ -76,28 +76,24 @@ pub(crate) struct OfAllTime {
 impl OfAllTime {
     /// What was posted, with what open windows will bring.
     pub(crate) fn of(balances: &[Balance], open: &[Open], sums: &Sums) -> Self {
-        let mut pending: BTreeMap<&str, Decimal> = BTreeMap::new();
-        for Open { currency, amount, .. } in open {
-            let sum = pending.entry(currency).or_default();
-            *sum = sum.saturating_add(*amount);
-        }
-        let posted: BTreeMap<&str, &Balance> = balances.iter().map(|it| (it.currency.as_str(), it)).collect();
-        let currencies: BTreeSet<&str> = posted.keys().chain(pending.keys()).copied().collect();
-        let commissions = |currency: &str| {
-            let nothing = Balance::zero(currency);
-            let balance = posted.get(currency).copied().unwrap_or(&nothing);
-            commissions(balance, pending.get(currency).copied().unwrap_or_default())
-        };
         let earned = balances.iter().map(|it| (it.currency.as_str(), it.earned)).collect();
-        Self {
-            commissions: currencies.into_iter().map(|it| (it.into(), commissions(it))).collect(),
-            per: Yield::of(&earned, sums),
-        }
+        Self { commissions: by_currency(balances, open), per: Yield::of(&earned, sums) }
     }
 }
 
+/// What was posted, with what open windows will bring.
+pub(crate) fn by_currency(balances: &[Balance], open: &[Open]) -> BTreeMap<String, Commissions> {
+    let mut sums: BTreeMap<&str, (Balance, Decimal)> =
+        balances.iter().map(|it| (it.currency.as_str(), (it.clone(), Decimal::ZERO))).collect();
+    for Open { currency, amount, .. } in open {
+        let (_, pending) = sums.entry(currency).or_insert_with(|| (Balance::zero(currency), Decimal::ZERO));
+        *pending = pending.saturating_add(*amount);
+    }
+    sums.into_iter().map(|(currency, (balance, open))| (currency.into(), commissions(&balance, open))).collect()
+}
+
 /// Rounded once, at the end.
-pub(crate) fn commissions(balance: &Balance, open: Decimal) -> Commissions {
+fn commissions(balance: &Balance, open: Decimal) -> Commissions {
     let amount = |amount| Exact::amount(amount, &balance.currency);
     Commissions {
         earned: amount(balance.earned),
@@ -136,7 +132,8 @@ SELECT DISTINCT r.day FROM raw_days r JOIN unnest($1::timestamptz[], $2::timesta
     ON r.event_from < p.until AND r.event_to >= p.since";
 
 /// Hours and days are what their hours had brought when they were settled last; hours that have changed since then, and
-/// minutes, are rated here. One statement, hence one snapshot: an hour is either marked or settled.
+/// minutes, are rated here. One statement, hence one snapshot: an hour is either marked or settled. Zeros of hours that
+/// have lost their commissions are left out.
 const EARNED: &str = "
 WITH pieces AS MATERIALIZED (
     SELECT * FROM unnest($2::text[], $3::timestamptz[], $4::timestamptz[]) AS p(grain, since, until)
@@ -167,7 +164,8 @@ WITH pieces AS MATERIALIZED (
     FROM spans s JOIN rated_conversions c ON c.campaign = $1 AND c.influencer = s.influencer
          AND c.event_time >= s.since AND c.event_time < s.until AND c.day = ANY ($7)
 )
-SELECT date_bin($5, start, $6) AS bucket, currency, sum(amount) AS amount FROM parts GROUP BY 1, 2";
+SELECT date_bin($5, start, $6) AS bucket, currency, sum(amount) AS amount FROM parts GROUP BY 1, 2
+HAVING sum(amount) <> 0";
 
 #[derive(Debug, FromRow)]
 struct Part {

@@ -22,6 +22,7 @@ pub mod router;
 mod routes;
 pub mod server;
 mod state;
+mod statement;
 mod sums;
 mod time;
 

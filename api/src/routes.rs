@@ -1,5 +1,6 @@
 //! One file per resource: parameters, answer, handler and query side by side.
 
+pub(crate) mod balance;
 pub(crate) mod batches;
 pub(crate) mod campaigns;
 pub(crate) mod clicks;
@@ -15,6 +16,7 @@ pub(crate) mod rejects;
 pub(crate) mod reversals;
 pub(crate) mod series;
 pub(crate) mod simulation;
+pub(crate) mod statement;
 pub(crate) mod statistics;
 pub(crate) mod terms;
 

@@ -95,16 +95,23 @@ pub(crate) enum PostingState {
     Paid,
 }
 
+impl PostingState {
+    /// On the wire.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Pending => "PENDIENTE",
+            Self::Approved => "APROBADA",
+            Self::Paid => "PAGADA",
+        }
+    }
+}
+
 impl TryFrom<String> for PostingState {
     type Error = &'static str;
 
     fn try_from(name: String) -> Result<Self, Self::Error> {
-        match name.as_str() {
-            "PENDIENTE" => Ok(Self::Pending),
-            "APROBADA" => Ok(Self::Approved),
-            "PAGADA" => Ok(Self::Paid),
-            _ => Err("debe ser PENDIENTE, APROBADA o PAGADA"),
-        }
+        let all = [Self::Pending, Self::Approved, Self::Paid];
+        all.into_iter().find(|state| state.name() == name).ok_or("debe ser PENDIENTE, APROBADA o PAGADA")
     }
 }
 

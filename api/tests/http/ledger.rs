@@ -31,7 +31,8 @@ pub(crate) async fn settled() -> Api {
     for n in 0..25 {
         events.push(more(&format!("clic-ana-{n}"), What::Click, &format!("2026-01-03T16:{n:02}:00Z")));
     }
-    events.push(more("imp-open", What::Impression, "2026-01-05T11:55:00Z"));
+    let open = more("imp-open", What::Impression, "2026-01-05T11:55:00Z");
+    events.push(Event { influencer: Some("inf-002"), ..open });
     write(&api, &events).await;
     let general = [
         "1, 0, 1000, 'COP', NULL, NULL, NULL, 't', false, '{}', '{}'",

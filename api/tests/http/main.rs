@@ -17,3 +17,4 @@ mod ranges;
 mod rejects;
 mod reversals;
 mod server;
+mod statements;
