@@ -11,6 +11,7 @@ mod budget;
 mod earned;
 mod edge;
 mod error;
+mod explain;
 mod openapi;
 mod outcome;
 mod page;

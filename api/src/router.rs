@@ -13,8 +13,8 @@ use utoipa_axum::routes;
 use crate::edge::{CampaignPaths, observe};
 use crate::openapi::{Document, with_unique_ids};
 use crate::routes::{
-    balance, batches, campaigns, clicks, commands, conversions, health, impressions, influencers, late, postings,
-    ranking, rejects, reversals, series, simulation, statement, statistics, terms,
+    balance, batches, campaigns, clicks, commands, conversions, explanation, health, impressions, influencers, late,
+    postings, ranking, rejects, reversals, series, simulation, statement, statistics, terms,
 };
 use crate::{ApiError, ApiState};
 
@@ -60,6 +60,7 @@ fn writing() -> Routes {
         .routes(routes!(terms::define, terms::list))
         .routes(routes!(simulation::simulate))
         .routes(routes!(postings::list))
+        .routes(routes!(explanation::one))
         .routes(routes!(statement::of_influencer))
         .routes(routes!(balance::of_influencer))
         .routes(routes!(rejects::list))

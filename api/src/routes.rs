@@ -6,6 +6,7 @@ pub(crate) mod campaigns;
 pub(crate) mod clicks;
 pub(crate) mod commands;
 pub(crate) mod conversions;
+pub(crate) mod explanation;
 pub(crate) mod health;
 pub(crate) mod impressions;
 pub(crate) mod influencers;

@@ -237,6 +237,7 @@ pub(crate) struct Filter {
     pub(crate) campaign: Option<i32>,
     pub(crate) influencer: Option<i32>,
     pub(crate) currency: Option<Currency>,
+    pub(crate) commission: Option<i64>,
     pub(crate) state: Option<PostingState>,
     pub(crate) numbers: Numbers,
 }
@@ -288,7 +289,7 @@ WITH page AS MATERIALIZED (
 /// At most `limit` postings that `filter` lets through. The statement has only the conditions that there are, so that each
 /// combination is planned for itself.
 pub(crate) async fn read(pool: &PgPool, filter: &Filter, order: Order, limit: usize) -> Result<Vec<Row>, sqlx::Error> {
-    let Filter { numbers, campaign, influencer, currency, state } = filter;
+    let Filter { numbers, campaign, influencer, currency, commission, state } = filter;
     let mut query = QueryBuilder::<Postgres>::new(PAGE);
     query.push_bind(numbers.from).push(" AND p.posting < ").push_bind(numbers.until);
     if let Some(campaign) = campaign {
@@ -299,6 +300,9 @@ pub(crate) async fn read(pool: &PgPool, filter: &Filter, order: Order, limit: us
     }
     if let Some(currency) = currency {
         query.push(" AND p.currency = ").push_bind(currency.code());
+    }
+    if let Some(commission) = commission {
+        query.push(" AND p.commission = ").push_bind(commission);
     }
     match state {
         Some(PostingState::Pending) => query.push(" AND h.posting IS NOT NULL"),

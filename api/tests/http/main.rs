@@ -10,6 +10,7 @@ mod world;
 mod batches;
 mod commands;
 mod documents;
+mod explanations;
 mod ledger;
 mod lists;
 mod queries;

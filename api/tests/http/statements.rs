@@ -20,7 +20,7 @@ fn text(answer: Answer) -> String {
 }
 
 /// Floats are exact enough for the amounts of tests.
-fn decimal(value: &Value) -> Decimal {
+pub(crate) fn decimal(value: &Value) -> Decimal {
     value.to_string().parse::<Decimal>().unwrap().normalize()
 }
 
@@ -91,7 +91,7 @@ async fn balances_are_told_as_of_any_time() {
 }
 
 /// Two influencers in two currencies, settled in four portions on four days.
-async fn scattered_world() -> (Api, [&'static str; 4]) {
+pub(crate) async fn scattered_world() -> (Api, [&'static str; 4]) {
     let api = Api::start().await;
     line(&api, 1_000, "2026-01-05T12:00:00Z").await;
     let mut events = scattered(300, 11);
