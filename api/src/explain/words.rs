@@ -174,7 +174,7 @@ fn rate(facts: &Facts, rate: Decimal) -> String {
 }
 
 fn period(facts: &Facts) -> String {
-    let start = Timestamp::from(facts.inputs.start);
+    let start = facts.inputs.start;
     match facts.rule.period {
         Period::Whole => "desde siempre".into(),
         // A conversion's commission has the conversion's time instead.
