@@ -8,7 +8,7 @@ mod words;
 use rust_decimal::Decimal;
 use schemas::money::{round_commission, round_refund};
 use schemas::terms::Rule;
-use schemas::{ConversionKind, Currency, Timestamp};
+use schemas::{ConversionKind, Currency, ReversalKind, Timestamp};
 use std::sync::Arc;
 
 use crate::routes::postings::Row;
@@ -73,7 +73,7 @@ pub(crate) struct Conversion {
 #[derive(Debug, Clone)]
 pub(crate) struct Refund {
     pub(crate) id: String,
-    pub(crate) kind: &'static str,
+    pub(crate) kind: ReversalKind,
     pub(crate) dispute: Option<String>,
     /// None: all of the conversion.
     pub(crate) amount: Option<Decimal>,
@@ -109,8 +109,8 @@ pub(crate) struct Calculation {
 
 impl Facts {
     pub(crate) fn about(&self) -> About {
-        match (self.posting.concept.as_str(), &self.posting.conversion) {
-            ("r", _) => About::Reversal,
+        match (self.posting.is_reversal(), &self.posting.conversion) {
+            (true, _) => About::Reversal,
             (_, None) if self.rule.is_per_conversion() => About::Cap,
             (_, None) => About::Period,
             // The rule is the one that had paid it until then.

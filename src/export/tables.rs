@@ -131,7 +131,9 @@ const COMISIONES: Source = Source {
         Amount("saldo", "p.balance"),
     ],
     rows: "postings p JOIN campaign_names c USING (campaign) JOIN influencer_names i USING (influencer) \
-           JOIN terms t ON t.terms = p.terms LEFT JOIN held_postings h ON h.posting = p.posting",
+           JOIN terms t ON t.terms = p.terms \
+           LEFT JOIN (SELECT posting, max(reason) AS reason FROM (SELECT posting, reason::text FROM held_postings) h \
+                      GROUP BY posting) h ON h.posting = p.posting",
     order: "p.posting",
 };
 

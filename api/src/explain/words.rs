@@ -1,9 +1,10 @@
 //! The same in words.
 
 use rust_decimal::Decimal;
+use schemas::commission::Cause;
 use schemas::money::with_decimals_of;
 use schemas::terms::{Basis, Pay, Period, Rule, Scale};
-use schemas::{Currency, Timestamp};
+use schemas::{Currency, ReversalKind, Timestamp};
 
 use super::steps::Band;
 use super::{About, Calculation, Facts, Refund};
@@ -112,13 +113,15 @@ fn span(posting: &Row) -> String {
 
 fn cause(facts: &Facts) -> String {
     let of_windows = facts.rule.basis.conversion().is_none();
-    let why = match facts.posting.cause.as_str() {
+    // The table holds no other letters.
+    let why = match Cause::from_letter(&facts.posting.cause).unwrap_or(Cause::Windows) {
+        Cause::Conversion if !of_windows => "llegó una conversión",
         // An hour that had a conversion, too, is settled for both.
-        "c" if !of_windows => "llegó una conversión",
-        "c" => "se cerraron o se corrigieron ventanas de esas horas",
-        "w" => "se cerraron o se corrigieron ventanas de esas horas",
-        "t" => "cambió lo que regía (términos, fechas, estado o miembros de la campaña) para lo que ya había ocurrido",
-        _ => "se devolvió una conversión, o cambió lo devuelto",
+        Cause::Conversion | Cause::Windows => "se cerraron o se corrigieron ventanas de esas horas",
+        Cause::Terms => {
+            "cambió lo que regía (términos, fechas, estado o miembros de la campaña) para lo que ya había ocurrido"
+        }
+        Cause::Reversal => "se devolvió una conversión, o cambió lo devuelto",
     };
     format!("Se asentó el {} porque {why}.", moment(facts.posting.posted_at.into()))
 }
@@ -215,7 +218,13 @@ fn refund(it: &Refund) -> String {
     };
     let dispute = it.dispute.as_ref().map(|dispute| format!(" (disputa {dispute})")).unwrap_or_default();
     let reason = it.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
-    format!("{} {}{dispute} del {} por {amount}{reason}.", it.kind, it.id, moment(it.event_time))
+    let kind = match it.kind {
+        ReversalKind::Refund => "Devolución",
+        ReversalKind::DisputeOpened => "Disputa abierta",
+        ReversalKind::DisputeWon => "Disputa ganada",
+        ReversalKind::DisputeLost => "Disputa perdida",
+    };
+    format!("{kind} {}{dispute} del {} por {amount}{reason}.", it.id, moment(it.event_time))
 }
 
 /// One part of a quantity, at its rate.
@@ -253,7 +262,7 @@ fn state(facts: &Facts) -> String {
     let Row { influencer_id, balance, held, .. } = &facts.posting;
     let state = match held.as_deref() {
         Some("d") => "Está pendiente: la conversión está en disputa",
-        Some(_) => "Está pendiente: el presupuesto de la campaña se agotó",
+        Some(_) => "Está pendiente: no cabe en el presupuesto de la campaña",
         None => "Está aprobado",
     };
     format!("{state}. El saldo de {influencer_id} tras él es de {}.", facts.money(*balance))

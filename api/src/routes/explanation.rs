@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use rust_decimal::Decimal;
 use schemas::commission::RuleKey;
-use schemas::{ClaimKey, ConversionKind, Currency, Kind};
+use schemas::{ClaimKey, ConversionKind, Currency, Kind, ReversalKind};
 use serde::Serialize;
 use sinks::TENANT;
 use sqlx::{FromRow, PgPool};
@@ -165,8 +165,9 @@ pub(crate) struct Step {
 #[schema(as = DevolucionExplicada)]
 pub(crate) struct Refund {
     id: String,
-    /// `Devolución`, `Disputa abierta`, `Disputa ganada` or `Disputa perdida`.
+    /// `DEVOLUCION`, `DISPUTA_ABIERTA`, `DISPUTA_GANADA` or `DISPUTA_PERDIDA`.
     #[serde(rename = "tipo")]
+    #[schema(example = "DEVOLUCION")]
     kind: &'static str,
     #[serde(rename = "disputa_id")]
     dispute: Option<String>,
@@ -288,8 +289,8 @@ async fn facts(pool: &PgPool, row: Row, inputs: &InputsRow) -> Result<Facts, Api
     let rule = sinks::ledger::rules::read(pool, &[inputs.terms]).await?.remove(&key).ok_or_else(ApiError::internal)?;
     let currency: Currency = row.currency.parse().map_err(|()| ApiError::internal())?;
     let conversion = conversion(pool, row.conversion.as_deref()).await?;
-    let refunds = match (row.concept.as_str(), &row.conversion) {
-        ("r", Some(id)) => refunds(pool, id).await?,
+    let refunds = match &row.conversion {
+        Some(id) if row.is_reversal() => refunds(pool, id).await?,
         _ => Vec::new(),
     };
     let mut later = later(pool, inputs.commission, row.posting).await?;
@@ -351,12 +352,8 @@ struct RefundRow {
 async fn refunds(pool: &PgPool, conversion: &str) -> Result<Vec<explain::Refund>, sqlx::Error> {
     let rows: Vec<RefundRow> = sqlx::query_as(REFUNDS).bind(conversion).bind(REFUNDS_MAX).fetch_all(pool).await?;
     let refund = |row: RefundRow| explain::Refund {
-        kind: match row.kind {
-            1 => "Devolución",
-            2 => "Disputa abierta",
-            3 => "Disputa ganada",
-            _ => "Disputa perdida",
-        },
+        // The table holds no other numbers.
+        kind: ReversalKind::from_number(row.kind).unwrap_or(ReversalKind::Refund),
         id: row.id,
         dispute: row.dispute_id,
         amount: row.amount,
@@ -450,7 +447,7 @@ fn computed(facts: &Facts, calculation: Calculation) -> Computed {
 fn refund(it: &explain::Refund) -> Refund {
     Refund {
         id: it.id.clone(),
-        kind: it.kind,
+        kind: it.kind.name(),
         dispute: it.dispute.clone(),
         amount: it.amount.map(|amount| Exact::amount(amount, it.currency.as_deref().unwrap_or_default())),
         currency: it.currency.clone(),

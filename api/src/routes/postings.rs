@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
+use schemas::commission::{Cause, Concept};
 use schemas::{Currency, Timestamp};
 use serde::{Deserialize, Serialize};
 use sqlx::{FromRow, PgPool, Postgres, QueryBuilder};
@@ -201,8 +202,9 @@ impl From<Row> for Line {
     fn from(row: Row) -> Self {
         Self {
             id: row.posting,
-            concept: if row.concept == "r" { "REVERSION" } else { "COMISION" },
-            cause: cause(&row.cause),
+            concept: if row.is_reversal() { Concept::Reversal.name() } else { Concept::Commission.name() },
+            // The table holds no other letters.
+            cause: Cause::from_letter(&row.cause).map_or("", Cause::name),
             amount: Exact::amount(row.in_favour, &row.currency),
             state: if row.held.is_some() { PostingState::Pending } else { PostingState::Approved },
             held_for: row.held.map(|reason| if reason == "d" { "DISPUTA" } else { "PRESUPUESTO" }),
@@ -221,13 +223,10 @@ impl From<Row> for Line {
     }
 }
 
-/// The name of a cause on the wire; the table holds no other letters.
-fn cause(letter: &str) -> &'static str {
-    match letter {
-        "c" => "CONVERSION",
-        "w" => "VENTANAS",
-        "t" => "TERMINOS",
-        _ => "REVERSION",
+impl Row {
+    /// Whether it takes back what was earned.
+    pub(crate) fn is_reversal(&self) -> bool {
+        self.concept == Concept::Reversal.letter()
     }
 }
 
@@ -279,12 +278,14 @@ const NAMED: &str = "
 FROM page p JOIN campaign_names c ON c.campaign = p.campaign JOIN influencer_names i ON i.influencer = p.influencer
 JOIN terms t ON t.terms = p.terms ORDER BY p.posting";
 
+/// Of several reasons for holding a posting, the dispute is named: a verdict comes before any budget.
 const PAGE: &str = "
 WITH page AS MATERIALIZED (
     SELECT p.posting, p.posted_at, p.campaign, p.influencer, p.currency, p.concept::text, p.cause::text, p.conversion,
-           p.event_from, p.event_to, p.terms, p.rule, p.reverses, p.balance, h.reason::text AS held,
+           p.event_from, p.event_to, p.terms, p.rule, p.reverses, p.balance,
+           (SELECT max(h.reason::text) FROM held_postings h WHERE h.posting = p.posting) AS held,
            CASE p.credit WHEN 'p' THEN p.amount ELSE -p.amount END AS in_favour
-    FROM postings p LEFT JOIN held_postings h ON h.posting = p.posting WHERE p.posting >= ";
+    FROM postings p WHERE p.posting >= ";
 
 /// At most `limit` postings that `filter` lets through. The statement has only the conditions that there are, so that each
 /// combination is planned for itself.
@@ -305,8 +306,10 @@ pub(crate) async fn read(pool: &PgPool, filter: &Filter, order: Order, limit: us
         query.push(" AND p.commission = ").push_bind(commission);
     }
     match state {
-        Some(PostingState::Pending) => query.push(" AND h.posting IS NOT NULL"),
-        Some(PostingState::Approved) => query.push(" AND h.posting IS NULL"),
+        Some(PostingState::Pending) => query.push(" AND p.posting IN (SELECT posting FROM held_postings)"),
+        Some(PostingState::Approved) => {
+            query.push(" AND NOT EXISTS (SELECT FROM held_postings h WHERE h.posting = p.posting)")
+        }
         Some(PostingState::Paid) => query.push(" AND false"),
         None => &mut query,
     };

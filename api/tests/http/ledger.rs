@@ -13,7 +13,7 @@ pub(crate) const BACKDATED: &str = "2026-01-07T10:00:00Z";
 pub(crate) const REFUNDED: &str = "2026-01-08T10:00:00Z";
 
 /// Two influencers, two currencies, every kind of rule; a month's tiers, a cap, better terms that come too late, a refund, an
-/// open window, and a posting that is held.
+/// open dispute, an open window, and a budget that holds postings.
 pub(crate) async fn settled() -> Api {
     let api = Api::start().await;
     line(&api, 100, "2026-01-05T12:00:00Z").await;
@@ -39,6 +39,14 @@ pub(crate) async fn settled() -> Api {
         "2, 0, 200.5, 'COP', NULL, NULL, NULL, 'm', false, '{10,20}', '{150,100.25}'",
         "3, 1, NULL, NULL, 6.5, NULL, NULL, 't', false, '{}', '{}'",
     ];
+    // Its budget stops approval.
+    api.sql(
+        "INSERT INTO campaigns (campaign, tenant, id, name, budget, currency, influencers, conversions, created_at,
+                                budget_policy)
+         SELECT campaign, 1, name, 'Lanzamiento X', 14000, 'COP', '{}', '[]', '2026-01-01T00:00:00Z', 'detener'
+         FROM campaign_names",
+    )
+    .await;
     terms(&api, "general", None, "2025-01-01T00:00:00Z", &general).await;
     close(&api, "2026-01-05T11:00:00Z").await;
     settle(&api, 'c', FIRST).await;
@@ -58,15 +66,6 @@ pub(crate) async fn settled() -> Api {
     )
     .await;
     settle(&api, 'r', REFUNDED).await;
-    api.sql(
-        "INSERT INTO held_postings SELECT posting, campaign, event_from, 'b' FROM postings
-             WHERE conversion = 'conv-3' ORDER BY posting LIMIT 1;
-         UPDATE balances SET held = (SELECT p.amount FROM held_postings JOIN postings p USING (posting))
-             WHERE influencer = (SELECT influencer FROM influencer_names WHERE name = 'inf-001') AND currency = 'COP';
-         INSERT INTO campaigns SELECT campaign, 1, name, 'Lanzamiento X', NULL, NULL, 25000, 'COP', '{}', '[]', 'ACTIVA',
-             '2026-01-01T00:00:00Z' FROM campaign_names",
-    )
-    .await;
     api
 }
 
