@@ -72,6 +72,31 @@ async fn whoever_was_only_seen_has_an_empty_statement() {
 }
 
 #[tokio::test]
+async fn a_statement_that_is_cut_says_so() {
+    let api = settled().await;
+    api.sql(
+        "INSERT INTO postings
+         SELECT posting + n, '2026-01-09T10:00:00Z', 'g', 'p', campaign, influencer, currency, 1, concept, cause, commission,
+                terms, rule, conversion, event_from, event_to, quantity_before, quantity_after, exact_after, total_before,
+                total_after, reverses, balance + n, hash
+         FROM postings, generate_series(1, 10000) n WHERE posting = 17;
+         UPDATE ledger_head SET posting = 10017",
+    )
+    .await;
+    let csv = text(api.get(&format!("{PATH}?formato=csv&moneda=COP")).await);
+    let lines: Vec<&str> = csv.lines().collect();
+    // Header, opening, lines, closing, note; eleven lines were there before.
+    assert_eq!(lines.len(), 1 + 1 + 10_000 + 1 + 1);
+    assert!(lines[10_001].ends_with(&format!(",{},", 24_003 + 9_989)), "{}", lines[10_001]);
+    assert_eq!(lines[10_002], format!("COP,,,,SALDO_FINAL,,,,,,,,,,,{},", 24_003 + 9_989));
+    assert!(lines[10_003].starts_with(",,,,NOTA,") && lines[10_003].contains("desde=2026-01-09T10:00:00Z"));
+    let html = text(api.get(&format!("{PATH}?formato=html")).await);
+    assert!(html.contains("Solo se muestran las primeras 10000 líneas"));
+    let whole = api.get(&format!("{PATH}?formato=csv&moneda=COP&hasta=2026-01-09T00:00:00Z")).await;
+    assert!(!text(whole).contains("NOTA"));
+}
+
+#[tokio::test]
 async fn balances_are_told_as_of_any_time() {
     let api = settled().await;
     let path = "/pagos/influencers/inf-001/saldo";
@@ -133,8 +158,8 @@ async fn every_line_adds_up() {
         if from.zip(to).is_some_and(|(from, to)| from >= to) {
             continue;
         }
-        let range = [("desde", from), ("hasta", to)].map(|(name, end)| end.map(|end| format!("{name}={end}&")));
-        let path = format!("/pagos/influencers/inf-1/estado-de-cuenta?{}", range.concat_some());
+        let end = |name: &str, end: Option<&str>| end.map(|end| format!("{name}={end}&")).unwrap_or_default();
+        let path = format!("/pagos/influencers/inf-1/estado-de-cuenta?{}{}", end("desde", from), end("hasta", to));
         let is_before = |line: &Value, end: Option<&str>| end.is_some_and(|end| line["fecha"].as_str() < Some(end));
         let is_within = |line: &&Value| !is_before(line, from) && (to.is_none() || is_before(line, to));
         let mut wanted: Vec<Value> = postings.iter().filter(is_within).cloned().collect();
@@ -158,16 +183,6 @@ async fn every_line_adds_up() {
         assert_eq!(statement["saldos"].as_array().unwrap().len(), balances.len(), "{path}");
         let csv = text(api.get(&format!("{path}formato=csv")).await);
         assert_eq!(csv.lines().count(), 1 + lines.len() + 2 * balances.len(), "{path}");
-    }
-}
-
-trait ConcatSome {
-    fn concat_some(self) -> String;
-}
-
-impl ConcatSome for [Option<String>; 2] {
-    fn concat_some(self) -> String {
-        self.into_iter().flatten().collect()
     }
 }
 
