@@ -26,7 +26,8 @@ FROM (SELECT n, CASE kind WHEN 'reversal' THEN n - 50 ELSE n END AS m, kind FROM
           FROM generate_series(1, :postings) n) k) m;
 
 CREATE TEMP TABLE posted AS
-SELECT *, sum(change) OVER (PARTITION BY influencer, currency ORDER BY n) AS balance FROM (
+SELECT *, timestamptz '2026-01-01' + interval '90 days' * (m / 50) / (:postings / 50) AS happened,
+       sum(change) OVER (PARTITION BY influencer, currency ORDER BY n) AS balance FROM (
     SELECT *, CASE kind WHEN 'conversion' THEN amount * 0.1 WHEN 'reversal' THEN -amount * 0.05 ELSE 100 END AS change,
            CASE WHEN kind = 'impressions' THEN 2 * :postings + campaign::bigint * 10000 + influencer ELSE m END AS commission,
            CASE WHEN kind = 'impressions' THEN 100 * row_number() OVER (
@@ -38,7 +39,9 @@ SELECT n, posted_at, CASE WHEN change > 0 THEN 'g' ELSE 'p' END::"char", CASE WH
        campaign, influencer, currency, abs(change), CASE kind WHEN 'reversal' THEN 'r' ELSE 'c' END::"char",
        CASE kind WHEN 'conversion' THEN 'c' WHEN 'impressions' THEN 'w' ELSE 'r' END::"char", commission, campaign,
        CASE kind WHEN 'impressions' THEN 1 ELSE 2 END, CASE WHEN kind <> 'impressions' THEN id::text END,
-       date_trunc('hour', posted_at), date_trunc('hour', posted_at) + interval '1 hour',
+       -- Of a reversal the time of its conversion.
+       CASE kind WHEN 'impressions' THEN date_trunc('hour', posted_at) ELSE happened END,
+       CASE kind WHEN 'impressions' THEN date_trunc('hour', posted_at) + interval '1 hour' ELSE happened END,
        CASE kind WHEN 'impressions' THEN total - 100 ELSE 0 END,
        CASE kind WHEN 'conversion' THEN amount WHEN 'impressions' THEN total ELSE amount * 0.5 END,
        coalesce(total, abs(change)), coalesce(total - 100, 0), coalesce(total, abs(change)),
@@ -57,7 +60,7 @@ FROM posted GROUP BY campaign, influencer, currency;
 INSERT INTO conversions
     (campaign, influencer, event_time, day, kind, amount, currency, line, ledger, entry, index, published_at, id)
 SELECT campaign, influencer, posted_at, current_date, 1, amount, currency, 1, 0, n, -1, posted_at, id::text
-FROM posted WHERE kind = 'conversion';
+FROM posted WHERE kind = 'conversion' ORDER BY n;
 INSERT INTO claims (tenant, kind, id, content, line, ledger, entry, index, day)
 SELECT 1, 2, id, id, 1, 0, n, -1, current_date FROM posted WHERE kind = 'conversion';
 INSERT INTO reversals

@@ -20,3 +20,6 @@ $$;
 
 -- Series of a campaign's commissions read hours of all its influencers.
 CREATE INDEX accruals_hour ON accruals (campaign, hour);
+
+-- What one influencer was posted in one campaign, where both have thousands of others.
+CREATE INDEX postings_pair ON postings (influencer, campaign, posting);

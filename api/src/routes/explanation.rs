@@ -227,7 +227,7 @@ pub(crate) struct Now {
 
 /// What a posting was computed of; what its commission had earned when it was posted, and has now.
 const INPUTS: &str = "
-SELECT p.campaign, p.commission, p.terms, p.quantity_before, p.quantity_after, p.exact_after, p.total_before, p.total_after,
+SELECT p.campaign, p.influencer, p.commission, p.terms, p.quantity_before, p.quantity_after, p.exact_after, p.total_before, p.total_after,
        k.start, k.quantity, k.earned, k.reversed,
        coalesce((SELECT e.total_after FROM postings e WHERE e.commission = p.commission AND e.concept = 'c'
                      AND e.posting < p.posting ORDER BY e.posting DESC LIMIT 1), 0) AS earned_then,
@@ -237,6 +237,7 @@ FROM postings p JOIN commissions k USING (commission) WHERE p.posting = $1";
 #[derive(Debug, FromRow)]
 struct InputsRow {
     campaign: i32,
+    influencer: i32,
     commission: i64,
     terms: i32,
     quantity_before: Decimal,
@@ -288,7 +289,7 @@ async fn facts(pool: &PgPool, row: Row, inputs: &InputsRow) -> Result<Facts, Api
     // Terms are never taken away, and the table of postings holds no other currencies.
     let rule = sinks::ledger::rules::read(pool, &[inputs.terms]).await?.remove(&key).ok_or_else(ApiError::internal)?;
     let currency: Currency = row.currency.parse().map_err(|()| ApiError::internal())?;
-    let conversion = conversion(pool, row.conversion.as_deref()).await?;
+    let conversion = conversion(pool, &row, inputs).await?;
     let refunds = match &row.conversion {
         Some(id) if row.is_reversal() => refunds(pool, id).await?,
         _ => Vec::new(),
@@ -312,19 +313,26 @@ async fn terms(pool: &PgPool, inputs: &InputsRow) -> Result<explain::Terms, sqlx
     Ok(explain::Terms { version, valid_from, valid_until, influencer })
 }
 
+/// The claim tells the day that it came, the posting all else that finds it by an index.
 const CONVERSION: &str = "
-SELECT t.kind, t.amount, t.currency, t.event_time
-FROM claims k JOIN conversions t ON t.day = k.day AND t.line = k.line AND t.ledger = k.ledger AND t.entry = k.entry
-     AND t.index = k.index AND t.id = $4
-WHERE k.tenant = $1 AND k.kind = $2 AND k.id = $3";
+SELECT kind, amount, currency, event_time FROM conversions
+WHERE day = (SELECT day FROM claims WHERE tenant = $1 AND kind = $2 AND id = $3)
+  AND campaign = $4 AND influencer = $5 AND event_time = $6 AND id = $7";
 
-async fn conversion(pool: &PgPool, id: Option<&str>) -> Result<Option<explain::Conversion>, sqlx::Error> {
-    let Some(id) = id else { return Ok(None) };
+async fn conversion(
+    pool: &PgPool,
+    posting: &Row,
+    inputs: &InputsRow,
+) -> Result<Option<explain::Conversion>, sqlx::Error> {
+    let Some(id) = &posting.conversion else { return Ok(None) };
     let key = ClaimKey::new(Kind::RecordConversion, id);
     let row: Option<(i16, Decimal, String, Time)> = sqlx::query_as(CONVERSION)
         .bind(TENANT)
         .bind(key.kind.number())
         .bind(key.id)
+        .bind(inputs.campaign)
+        .bind(inputs.influencer)
+        .bind(posting.event_from)
         .bind(id)
         .fetch_optional(pool)
         .await?;
