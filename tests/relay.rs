@@ -186,6 +186,55 @@ fn what_was_counted_is_announced_in_the_users_words() {
     assert_eq!(exact["record"]["valor"], "99999999999.9900");
 }
 
+/// Every posting of the ledger is an event that says what it is for and why.
+#[test]
+fn what_the_ledger_posts_is_announced() {
+    let topics = BROKER.lock().unwrap().namespace();
+    let home = Home::with(topics.environment());
+    let _up = home.serve("up");
+    let terms = json!({"id": "t-1", "vigente_desde": "2026-01-01T00:00:00Z", "reglas": [
+        {"tipo": "CPA", "tipo_conversion": "VENTA", "porcentaje": "7"}]});
+    let answer =
+        http::send(home.http(), "PUT", "/marketing-influencers/campanas/cmp-1/comisiones", &terms.to_string()).unwrap();
+    assert_eq!(answer.status, 202, "{answer:?}");
+    post(
+        &home,
+        "/tracking/conversiones",
+        &json!({
+            "id": "con-1", "campaña_id": "cmp-1", "influencer_id": "inf-1", "valor": "150000.10", "moneda": "COP",
+            "timestamp": "2026-01-02T00:00:30Z",
+        }),
+    );
+    post(&home, "/tracking/reversiones", &json!({"id": "rev-1", "conversion_id": "con-1", "valor": "50000"}));
+    let mut events = Vec::new();
+    wait_until("both postings are announced", || {
+        events = distinct(messages(&topics, "comision-calculada"));
+        let in_favour = |event: &Value| event["record"]["monto_comision"].as_str().unwrap().parse::<f64>().unwrap();
+        // Who asks between the two sees one posting less, for a refund that came first.
+        (events.iter().map(in_favour).sum::<f64>() - 7_000.01).abs() < 0.001
+    });
+    let first = &events[0]["record"];
+    let said = |key: &str| first[key].as_str().unwrap_or_default().to_owned();
+    assert_eq!(
+        [
+            "campaña_id",
+            "influencer_id",
+            "moneda",
+            "concepto",
+            "causa",
+            "conversion_id",
+            "terminos_id",
+            "monto_comision"
+        ]
+        .map(said),
+        ["cmp-1", "inf-1", "COP", "COMISION", "CONVERSION", "con-1", "t-1", "10500.0100"]
+    );
+    assert_eq!((first["pago_id"].as_str(), first["regla"].as_i64()), (Some("1"), Some(1)));
+    let reversal = &events[1]["record"];
+    assert_eq!((reversal["concepto"].as_str(), reversal["revierte_pago_id"].as_str()), (Some("REVERSION"), Some("1")));
+    assert!(events.iter().all(|event| event["key"] == "cmp-1/inf-1"));
+}
+
 /// Alpes and the broker die while the relay works; also just between the receipts and the position.
 #[test]
 fn whatever_dies_everything_is_announced_in_order() {

@@ -76,6 +76,21 @@ async fn run_line(options: &PgConnectOptions, flow: Flow, name: &str, messages: 
     run(flow, source, line, Privacy::AsSent, |_| ()).await.unwrap();
 }
 
+/// All that may change a campaign, and what may not: claimed ids, released ones, duplicates.
+const CAMPAIGN_CHANGES: [&str; 11] = [
+    r#"{"comando":"editar-campaña","id":"e-1","campaña_id":"cmp-0","nombre":"N","fecha_fin":"2026-02-01T00:00:00Z"}"#,
+    r#"{"comando":"reanudar-campaña","id":"r-1","campaña_id":"cmp-0"}"#, // it is active
+    r#"{"comando":"pausar-campaña","id":"p-1","campaña_id":"cmp-0","desde":"2026-01-01T00:05:00Z"}"#,
+    r#"{"comando":"pausar-campaña","id":"p-1","campaña_id":"cmp-0","desde":"2026-01-01T00:05:00Z"}"#,
+    r#"{"comando":"reanudar-campaña","id":"r-1","campaña_id":"cmp-0"}"#,
+    r#"{"comando":"finalizar-campaña","id":"f-1","campaña_id":"cmp-0"}"#,
+    r#"{"comando":"registrar-influencer","id":"i-1","influencer_id":"inf-1","nombre":"Ana"}"#,
+    r#"{"comando":"registrar-influencer","id":"i-2","influencer_id":"inf-1","nombre":"Ana Ñ."}"#,
+    r#"{"comando":"agregar-influencer","id":"a-1","campaña_id":"cmp-0","influencer_id":"inf-9"}"#,
+    r#"{"comando":"retirar-influencer","id":"d-1","campaña_id":"cmp-0","influencer_id":"inf-1"}"#,
+    r#"{"comando":"retirar-influencer","id":"d-2","campaña_id":"nope","influencer_id":"inf-1"}"#,
+];
+
 /// A database in which everything has happened: duplicates, rejects, replays, closed windows, late events, reversals,
 /// campaigns.
 async fn sound() -> PgConnectOptions {
@@ -113,8 +128,8 @@ async fn sound() -> PgConnectOptions {
         campaigns.map(|(i, id)| message(i as i64, format!(r#"{{"comando":"crear-campaña","id":"{id}"}}"#), None));
     let terms =
         r#"{"comando":"definir-comisiones","id":"t-1","campaña_id":"cmp-0","reglas":[{"tipo":"CPC","monto":1}]}"#;
-    let terms = message(2, terms.to_owned(), None);
-    run_line(&options, Flow::Campaigns, "log-4", &campaigns.chain([terms]).collect::<Vec<_>>()).await;
+    let changes = (2..).zip([terms].into_iter().chain(CAMPAIGN_CHANGES)).map(|(i, line)| message(i, line.into(), None));
+    run_line(&options, Flow::Campaigns, "log-4", &campaigns.chain(changes).collect::<Vec<_>>()).await;
     options
 }
 
@@ -216,6 +231,18 @@ const CHANGES: &[(&str, &[&str])] = &[
     ),
     ("UPDATE lines SET reversals = reversals + 1 WHERE source = 'log-0'", &["lines: reversals"]),
     ("UPDATE terms SET id = 't-2'", &["terms: claims"]),
+    ("DELETE FROM campaign_edits", &["edits: claims"]),
+    ("UPDATE campaign_edits SET campaign = 99", &["campaign edits"]),
+    ("DELETE FROM campaign_states WHERE state = 'PAUSADA'", &["campaign states", "pauses: claims"]),
+    ("UPDATE campaign_states SET id = 'r-2' WHERE state = 'ACTIVA'", &["resumptions: claims"]),
+    ("UPDATE campaign_states SET valid_from = '2020-01-01T00:00:00Z' WHERE state = 'FINALIZADA'", &["campaign states"]),
+    ("UPDATE campaign_states SET campaign = 99 WHERE state = 'PAUSADA'", &["campaign states"]),
+    ("DELETE FROM campaign_states WHERE state = 'FINALIZADA'", &["ends: claims"]),
+    ("UPDATE memberships SET campaign = 99 WHERE member", &["memberships"]),
+    ("UPDATE memberships SET member = NOT member", &["additions: claims", "removals: claims"]),
+    ("DELETE FROM influencer_registrations WHERE id = 'i-1'", &["registrations: claims"]),
+    ("DELETE FROM influencers", &["influencers"]),
+    ("UPDATE influencers SET id = 'inf-2'", &["influencers"]),
     ("DELETE FROM campaigns WHERE id = 'cmp-0'", &["campaigns: claims", "campaigns: announced"]),
 ];
 

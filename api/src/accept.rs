@@ -7,7 +7,7 @@ use bytes::Bytes;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use schemas::message::Encoding;
 use schemas::wire::{Context, Privacy};
-use schemas::{Code, CommandId, Faults, Kind, Position, Timestamp};
+use schemas::{Code, Command, CommandId, Faults, Kind, Position, Timestamp};
 use serde::Serialize;
 use sinks::{Flow, LogEntry, PartitionKey, Receipt};
 use utoipa::{IntoResponses, ToSchema};
@@ -17,10 +17,13 @@ use crate::edge::Prefer;
 use crate::error::Problem;
 use crate::outcome::{self, Outcome, Question, State};
 use crate::place::Place;
-use crate::{ApiError, ApiState};
+use crate::{ApiError, ApiState, precondition};
 
 /// What may stand unescaped in a URL, in a path as in a query (RFC 3986 unreserved).
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// Rejects that are answered as conflicts.
+const CONFLICTS: [Code; 2] = [Code::IdConflict, Code::InvalidState];
 
 /// The answer to an accepted command: it is durable and will be counted.
 #[derive(Debug, Serialize, ToSchema)]
@@ -50,7 +53,7 @@ pub(crate) enum Answers {
     /// The body did not come in time.
     #[response(status = REQUEST_TIMEOUT)]
     Timeout(Problem),
-    /// The id belongs to another command, as was found out while waiting.
+    /// The id belongs to another command, as was found out while waiting; or its campaign does not allow it.
     #[response(status = CONFLICT)]
     Conflict(Problem),
     /// More than a command may be.
@@ -75,6 +78,7 @@ pub(crate) struct Sound {
     pub(crate) key: PartitionKey,
     /// Whether the payload has no id of its own.
     pub(crate) needs_id: bool,
+    pub(crate) command: Command,
 }
 
 /// A command that the line would reject.
@@ -107,7 +111,7 @@ pub(crate) fn judge(
     let command = record.validate(context, Privacy::AsSent).map_err(unsound)?;
     let mut text = Uuid::encode_buffer();
     let needs_id = &**command.id() == assigned.hyphenated().encode_lower(&mut text);
-    Ok(Sound { kind, key: PartitionKey::of(&command), needs_id, id: command.id().clone() })
+    Ok(Sound { kind, key: PartitionKey::of(&command), needs_id, id: command.id().clone(), command })
 }
 
 /// Takes one command of `kind` in. Answers when it is durable or, where the client prefers, when it is dealt with.
@@ -115,6 +119,7 @@ pub(crate) async fn accept(state: &ApiState, kind: Kind, payload: Bytes, prefer:
     let (published_at, assigned) = (Timestamp::now(), Uuid::now_v7());
     let sound = judge(Some(kind), &Encoding::Json, &payload, published_at, assigned)
         .map_err(|it| ApiError::faults(&it.faults))?;
+    precondition::check(&state.pool, &sound.command).await?;
     let entry = LogEntry {
         kind: Some(kind),
         key: sound.key,
@@ -145,9 +150,9 @@ pub(crate) async fn append(
     let place = Place::from(receipt);
     let question = Question { id, kind: Some(kind), place: Some(&place), reject };
     let Some(outcome) = outcome::find(&state.pool, question).await? else { return Err(ApiError::internal()) };
-    if outcome.code.as_deref() == Some(Code::IdConflict.name()) {
+    if let Some(code) = CONFLICTS.into_iter().find(|code| outcome.code.as_deref() == Some(code.name())) {
         let detail = outcome.detail.unwrap_or_default();
-        let conflict = ApiError::conflict(Code::IdConflict, detail).with("id", &**id).with("comando", kind.name());
+        let conflict = ApiError::conflict(code, detail).with("id", &**id).with("comando", kind.name());
         return Ok(prefer.applied(conflict.with("estado", State::Rejected.name()).into_response()));
     }
     Ok(prefer.applied((StatusCode::OK, Json(outcome.with_status())).into_response()))

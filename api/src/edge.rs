@@ -3,6 +3,7 @@
 mod body;
 mod campaign_path;
 mod inflate;
+mod keys;
 mod lines;
 mod observe;
 mod params;
@@ -11,7 +12,8 @@ mod prefer;
 pub(crate) use body::{CommandBody, OptionalBody};
 pub(crate) use campaign_path::CampaignPaths;
 pub(crate) use inflate::{InflateError, Inflater};
+pub(crate) use keys::with_keys;
 pub(crate) use lines::Lines;
 pub(crate) use observe::observe;
-pub(crate) use params::{Id, Number, Query};
+pub(crate) use params::{Id, MemberPath, Number, Query, TextParam};
 pub(crate) use prefer::{Prefer, PreferHeader};

@@ -85,10 +85,13 @@ impl ApiError {
         Self::new(StatusCode::REQUEST_TIMEOUT, "El cuerpo no llegó a tiempo.")
     }
 
-    /// 409: the outcome of a command whose id is taken.
-    pub(crate) fn conflict(code: Code, detail: String) -> Self {
-        let fault = FaultBody { path: "id".into(), code: code.name(), detail: detail.clone() };
-        Self { faults: vec![fault], ..Self::new(StatusCode::CONFLICT, detail) }
+    /// 409: a command that does not go together with what there is. `shown` is the fault as it is shown: `id: …`.
+    pub(crate) fn conflict(code: Code, shown: String) -> Self {
+        let (path, detail) = shown
+            .split_once(": ")
+            .map_or_else(|| (String::new(), shown.clone()), |(path, detail)| (path.to_owned(), detail.to_owned()));
+        let fault = FaultBody { path: path.into(), code: code.name(), detail };
+        Self { faults: vec![fault], ..Self::new(StatusCode::CONFLICT, shown) }
     }
 
     /// 413.

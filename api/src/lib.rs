@@ -18,6 +18,7 @@ mod page;
 mod pieces;
 mod place;
 mod positions;
+mod precondition;
 mod raw;
 pub mod router;
 mod routes;

@@ -21,7 +21,7 @@ use crate::outcome::Outcome;
     tags(
         (name = "tracking", description = "Commands: impressions, clicks, conversions, batches"),
         (name = "consultas", description = "Queries: rows, statistics, series, rankings"),
-        (name = "marketing-influencers", description = "Campaigns"),
+        (name = "marketing-influencers", description = "Campaigns, their states and commissions, and their influencers"),
         (name = "pagos", description = "What was posted for commissions, and why; statements and balances"),
         (name = "rechazos", description = "What could not be counted, and another try"),
         (name = "salud", description = "Health and metrics"),
@@ -40,6 +40,9 @@ pub(crate) fn with_unique_ids(mut document: utoipa::openapi::OpenApi) -> utoipa:
         };
         set(&mut item.get, "get");
         set(&mut item.post, "post");
+        set(&mut item.put, "put");
+        set(&mut item.patch, "patch");
+        set(&mut item.delete, "delete");
     }
     document
 }

@@ -13,8 +13,9 @@ use utoipa_axum::routes;
 use crate::edge::{CampaignPaths, observe};
 use crate::openapi::{Document, with_unique_ids};
 use crate::routes::{
-    balance, batches, campaigns, clicks, commands, conversions, explanation, health, impressions, influencers, late,
-    postings, ranking, rejects, reversals, series, simulation, statement, statistics, terms,
+    balance, batches, campaigns, clicks, commands, conversions, edits, explanation, health, impressions, influencers,
+    late, members, postings, profiles, ranking, rejects, reversals, series, simulation, statement, states, statistics,
+    terms,
 };
 use crate::{ApiError, ApiState};
 
@@ -44,7 +45,7 @@ fn base() -> Routes {
         .routes(routes!(health::metrics))
 }
 
-/// Commands, campaigns, payments and rejects.
+/// Commands, campaigns, influencers, payments and rejects.
 fn writing() -> Routes {
     OpenApiRouter::new()
         .routes(routes!(health::tracking))
@@ -56,7 +57,14 @@ fn writing() -> Routes {
         .routes(routes!(commands::outcome))
         .routes(routes!(health::marketing))
         .routes(routes!(campaigns::create, campaigns::list))
-        .routes(routes!(campaigns::one))
+        .routes(routes!(campaigns::one, edits::edit))
+        .routes(routes!(states::pause))
+        .routes(routes!(states::resume))
+        .routes(routes!(states::end))
+        .routes(routes!(members::list))
+        .routes(routes!(members::add, members::remove))
+        .routes(routes!(profiles::list))
+        .routes(routes!(profiles::one, profiles::register))
         .routes(routes!(terms::define, terms::list))
         .routes(routes!(simulation::simulate))
         .routes(routes!(postings::list))

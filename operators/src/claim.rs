@@ -1,6 +1,9 @@
 //! `Claims`: the pure half of exact deduplication. What asks for which key, and what follows from who held it.
 
-use schemas::{Claim, ClaimKey, Code, Command, Content, Envelope, Faults, HeldClaim, Reject};
+use schemas::message::Origin;
+use schemas::{
+    Claim, ClaimKey, Code, Command, CommandId, Content, Envelope, Faults, HeldClaim, Kind, Reject, Timestamp,
+};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
@@ -55,15 +58,18 @@ impl Claims {
                     batch.resolved.extend(item.origin.replay_of);
                     batch.duplicates += 1;
                 }
-                Entry::Vacant(_) | Entry::Occupied(_) => batch.rejects.push(conflict(item)),
+                Entry::Vacant(_) | Entry::Occupied(_) => {
+                    let (kind, event_time) = (item.body.kind(), item.body.event_time());
+                    batch.rejects.push(conflict(item.origin, kind, item.body.id(), event_time));
+                }
             }
         }
         batch.with(fresh)
     }
 }
 
-fn conflict(item: Envelope<Command>) -> Reject {
-    let detail = format!("{} ya se usó con otro contenido; use otro id o envíe lo mismo", item.body.id());
-    let faults = Faults::one(Code::IdConflict, "id", detail);
-    Reject::new(item.origin, Some(item.body.kind()), item.body.event_time(), faults)
+/// The reject of a command whose id is held with other content.
+pub(crate) fn conflict(origin: Origin, kind: Kind, id: &CommandId, event_time: Option<Timestamp>) -> Reject {
+    let detail = format!("{id} ya se usó con otro contenido; use otro id o envíe lo mismo");
+    Reject::new(origin, Some(kind), event_time, Faults::one(Code::IdConflict, "id", detail))
 }

@@ -12,6 +12,7 @@ pub mod describe;
 pub mod horizon;
 pub mod operator;
 pub mod total;
+pub mod transition;
 pub mod validate;
 pub mod window;
 
@@ -23,5 +24,6 @@ pub use describe::Describe;
 pub use horizon::Horizon;
 pub use operator::{Carry, Dataflow, Operator};
 pub use total::Total;
+pub use transition::{Decided, Transition};
 pub use validate::{Ids, Validate};
 pub use window::Window;

@@ -1,8 +1,8 @@
 //! The second half of a line: batches inside of a transaction.
 
 use futures::{Stream, StreamExt, TryStreamExt};
-use operators::{Batch, Carry, Claims, Operator};
-use schemas::{CampaignCommand, Command, Envelope, Span, TrackingChanges};
+use operators::{Batch, Carry, Claims, Decided, Operator, Transition};
+use schemas::{CampaignChange, CampaignCommand, Command, Envelope, Span, TrackingChanges};
 use sinks::epoch::Tally;
 use sinks::line::{EpochNames, FactsAccess};
 use sinks::{PostgresSink, SinkError};
@@ -42,6 +42,17 @@ impl Epoch<Envelope<Command>> {
     }
 }
 
+impl Epoch<Envelope<CampaignCommand>> {
+    async fn decide(mut self) -> Result<Epoch<CampaignChange>, SinkError> {
+        let transition = Transition::of(self.batch);
+        let held = self.transaction.held(&transition.wanted()).await?;
+        let campaigns = self.transaction.campaigns(&transition.campaigns()).await?;
+        let Decided { claims, batch } = transition.decide(held, campaigns);
+        self.transaction.claim_free(&claims).await?;
+        Ok(Epoch { transaction: self.transaction, accepted: batch.items.len() as u64, batch })
+    }
+}
+
 impl<T: Changes> Epoch<T> {
     async fn commit(self) -> Result<Span, SinkError> {
         let Self { mut transaction, batch, accepted } = self;
@@ -53,10 +64,11 @@ impl<T: Changes> Epoch<T> {
     }
 }
 
-/// Terms are facts that other lines rely on.
+/// What is earned by what is a fact that other lines rely on.
 fn access(batch: &Batch<Envelope<Command>>) -> FactsAccess {
-    let defines = |item: &Envelope<Command>| matches!(item.body, Command::Campaign(CampaignCommand::Define(_)));
-    if batch.items.iter().any(defines) { FactsAccess::Change } else { FactsAccess::Read }
+    let changes =
+        |item: &Envelope<Command>| matches!(&item.body, Command::Campaign(command) if command.changes_earnings());
+    if batch.items.iter().any(changes) { FactsAccess::Change } else { FactsAccess::Read }
 }
 
 fn names(batch: &Batch<Envelope<Command>>) -> EpochNames<'_> {
@@ -70,7 +82,7 @@ fn names(batch: &Batch<Envelope<Command>>) -> EpochNames<'_> {
             // It names a conversion only, which may not have come.
             Command::Reverse(_) => {}
             Command::Campaign(command) => {
-                names.campaigns.push(command.campaign());
+                names.campaigns.extend(command.campaign());
                 names.influencers.extend(command.influencer());
             }
         }
@@ -93,7 +105,7 @@ impl Changes for TrackingChanges {
     }
 }
 
-impl Changes for Envelope<CampaignCommand> {
+impl Changes for CampaignChange {
     async fn write(items: &[Self], epoch: &mut sinks::Epoch) -> Result<(), SinkError> {
         epoch.write_campaigns(items).await
     }
@@ -134,6 +146,16 @@ pub trait Claim: Stream<Item = Result<Epoch<Envelope<Command>>, LineError>> + Se
 }
 
 impl<S: Stream<Item = Result<Epoch<Envelope<Command>>, LineError>> + Send> Claim for S {}
+
+/// The step that decides what is new, and what its campaign allows.
+pub trait Decide: Stream<Item = Result<Epoch<Envelope<CampaignCommand>>, LineError>> + Send + Sized {
+    /// Keeps the commands whose identity is new and that their campaigns allow.
+    fn decide(self) -> impl Stream<Item = Result<Epoch<CampaignChange>, LineError>> + Send {
+        self.and_then(|epoch| async move { Ok(epoch.decide().await?) })
+    }
+}
+
+impl<S: Stream<Item = Result<Epoch<Envelope<CampaignCommand>>, LineError>> + Send> Decide for S {}
 
 /// The last step.
 pub trait Commit<T: Changes>: Stream<Item = Result<Epoch<T>, LineError>> + Send + Sized {

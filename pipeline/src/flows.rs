@@ -9,7 +9,7 @@ use sinks::{Ledger, PostgresSink};
 use std::sync::Arc;
 use tokio::sync::Mutex;
 
-use crate::epoch::{Ahead, Claim, Commit, Within};
+use crate::epoch::{Ahead, Claim, Commit, Decide, Within};
 use crate::settling::{Post, unsettled};
 use crate::source::Batches;
 use crate::{LineError, Source};
@@ -35,7 +35,7 @@ pub fn tracking<S: Source>(
         .commit() // writes all, commits → the span, which the source may now forget
 }
 
-/// Campaigns and their commission terms: claimed, stored, announced.
+/// Campaigns, their states, influencers and commission terms: decided one by one, stored, announced.
 pub fn campaigns<S: Source>(
     source: S,
     sink: PostgresSink,
@@ -48,8 +48,8 @@ pub fn campaigns<S: Source>(
         .apply(validate)
         .ahead()
         .within(sink)
-        .claim()
         .apply(Describe::new()) // command → what it says about its campaign
+        .decide() // → change | counts duplicates, rejects conflicto_de_id, estado_invalido
         .commit()
 }
 

@@ -1,5 +1,6 @@
 //! What a producer asks for, once it is known to be sound. Built only from [`wire`](crate::wire) records.
 
+use crate::campaign::{Campaign, CampaignEdit, Influencer, Membership, StateChange};
 use crate::{CampaignId, CommandId, Content, InfluencerId, Money, Reversal, Terms, Timestamp};
 
 /// The kinds of command. The numbers are stored: never reuse one.
@@ -19,16 +20,37 @@ pub enum Kind {
     DefineCommissions = 5,
     /// An impression command that came by the way of clicks: its `tipo_evento` is CLICK.
     RecordClick = 6,
+    /// `editar-campaña`.
+    EditCampaign = 7,
+    /// `pausar-campaña`.
+    PauseCampaign = 8,
+    /// `reanudar-campaña`.
+    ResumeCampaign = 9,
+    /// `finalizar-campaña`.
+    EndCampaign = 10,
+    /// `registrar-influencer`.
+    RegisterInfluencer = 11,
+    /// `agregar-influencer`.
+    AddInfluencer = 12,
+    /// `retirar-influencer`.
+    RemoveInfluencer = 13,
 }
 
 impl Kind {
     /// All that producers may send, by their `comando`.
-    pub const COMMANDS: [Self; 5] = [
+    pub const COMMANDS: [Self; 12] = [
         Self::RecordImpression,
         Self::RecordConversion,
         Self::RecordReversal,
         Self::CreateCampaign,
         Self::DefineCommissions,
+        Self::EditCampaign,
+        Self::PauseCampaign,
+        Self::ResumeCampaign,
+        Self::EndCampaign,
+        Self::RegisterInfluencer,
+        Self::AddInfluencer,
+        Self::RemoveInfluencer,
     ];
 
     /// The `comando` on the wire.
@@ -40,13 +62,23 @@ impl Kind {
             Self::RecordReversal => "registrar-reversion",
             Self::CreateCampaign => "crear-campaña",
             Self::DefineCommissions => "definir-comisiones",
+            Self::EditCampaign => "editar-campaña",
+            Self::PauseCampaign => "pausar-campaña",
+            Self::ResumeCampaign => "reanudar-campaña",
+            Self::EndCampaign => "finalizar-campaña",
+            Self::RegisterInfluencer => "registrar-influencer",
+            Self::AddInfluencer => "agregar-influencer",
+            Self::RemoveInfluencer => "retirar-influencer",
         }
     }
 
     /// The kind with this `comando`; `campana` is `campaña`, as in paths.
     pub fn from_name(name: &str) -> Option<Self> {
-        let name = if name == "crear-campana" { "crear-campaña" } else { name };
-        Self::COMMANDS.into_iter().find(|kind| kind.name() == name)
+        let is = |kind: &Self| match (kind.name().strip_suffix("campaña"), name.strip_suffix("campana")) {
+            (Some(verb), Some(sent)) => verb == sent,
+            _ => kind.name() == name,
+        };
+        Self::COMMANDS.into_iter().find(is)
     }
 
     /// The number in the tables.
@@ -69,7 +101,12 @@ impl Kind {
 
     /// Whether the tracking line handles it (else the campaigns line does).
     pub const fn is_tracking(self) -> bool {
-        !matches!(self, Self::CreateCampaign | Self::DefineCommissions)
+        self.is_event() || matches!(self, Self::Tick | Self::RecordReversal)
+    }
+
+    /// Whether it records an event: an impression, a click or a conversion.
+    pub const fn is_event(self) -> bool {
+        matches!(self, Self::RecordImpression | Self::RecordClick | Self::RecordConversion)
     }
 }
 
@@ -91,22 +128,88 @@ pub enum CampaignCommand {
     Create(Campaign),
     /// Pay by these terms from when they say.
     Define(Terms),
+    /// Describe it otherwise.
+    Edit(CampaignEdit),
+    /// Pause it, let it go on, or end it.
+    Change(StateChange),
+    /// Keep these data of an influencer.
+    Register(Influencer),
+    /// Add an influencer to it, or remove her.
+    Belong(Membership),
 }
 
 impl CampaignCommand {
-    /// The campaign that it is about.
-    pub fn campaign(&self) -> &str {
+    /// The kind of command.
+    pub const fn kind(&self) -> Kind {
+        match self {
+            Self::Create(_) => Kind::CreateCampaign,
+            Self::Define(_) => Kind::DefineCommissions,
+            Self::Edit(_) => Kind::EditCampaign,
+            Self::Change(change) => change.state.command(),
+            Self::Register(_) => Kind::RegisterInfluencer,
+            Self::Belong(Membership { member: true, .. }) => Kind::AddInfluencer,
+            Self::Belong(_) => Kind::RemoveInfluencer,
+        }
+    }
+
+    /// The command's id.
+    pub const fn id(&self) -> &CommandId {
         match self {
             Self::Create(campaign) => &campaign.id,
-            Self::Define(terms) => &terms.campaign,
+            Self::Define(terms) => &terms.id,
+            Self::Edit(edit) => &edit.id,
+            Self::Change(change) => &change.id,
+            Self::Register(influencer) => &influencer.id,
+            Self::Belong(membership) => &membership.id,
+        }
+    }
+
+    /// What the producer said.
+    pub const fn content(&self) -> Content {
+        match self {
+            Self::Create(campaign) => campaign.content,
+            Self::Define(terms) => terms.content,
+            Self::Edit(edit) => edit.content,
+            Self::Change(change) => change.content,
+            Self::Register(influencer) => influencer.content,
+            Self::Belong(membership) => membership.content,
+        }
+    }
+
+    /// The campaign that it is about, if it is about one.
+    pub fn campaign(&self) -> Option<&str> {
+        match self {
+            Self::Create(campaign) => Some(&campaign.id),
+            Self::Define(terms) => Some(&terms.campaign),
+            Self::Edit(edit) => Some(&edit.campaign),
+            Self::Change(change) => Some(&change.campaign),
+            Self::Register(_) => None,
+            Self::Belong(membership) => Some(&membership.campaign),
         }
     }
 
     /// Whom it names.
     pub fn influencer(&self) -> Option<&str> {
         match self {
-            Self::Create(_) => None,
+            Self::Create(_) | Self::Edit(_) | Self::Change(_) => None,
             Self::Define(terms) => terms.influencer.as_deref(),
+            Self::Register(influencer) => Some(&influencer.influencer),
+            Self::Belong(membership) => Some(&membership.influencer),
+        }
+    }
+
+    /// Whether somebody must have created its campaign. Terms may come before it.
+    pub const fn needs_campaign(&self) -> bool {
+        matches!(self, Self::Edit(_) | Self::Change(_) | Self::Belong(_))
+    }
+
+    /// Whether something else may be earned by it.
+    pub const fn changes_earnings(&self) -> bool {
+        match self {
+            Self::Create(campaign) => campaign.dates.starts_at.is_some() || campaign.dates.ends_at.is_some(),
+            Self::Edit(edit) => edit.starts_at.is_some() || edit.ends_at.is_some(),
+            Self::Define(_) | Self::Change(_) | Self::Belong(_) => true,
+            Self::Register(_) => false,
         }
     }
 }
@@ -210,37 +313,13 @@ impl ConversionKind {
     }
 }
 
-/// A campaign as its creator described it.
-#[derive(Debug, Clone)]
-pub struct Campaign {
-    /// The campaign's id, which is also the command's.
-    pub id: CommandId,
-    /// `nombre`.
-    pub name: Option<Box<str>>,
-    /// `producto`.
-    pub product: Option<Box<str>>,
-    /// `marca`.
-    pub brand: Option<Box<str>>,
-    /// `presupuesto` in `moneda`.
-    pub budget: Money,
-    /// `influencers_ids`.
-    pub influencers: Vec<InfluencerId>,
-    /// `conversiones` as sent: recorded, not interpreted.
-    pub conversions: Box<str>,
-    /// When it was asked for.
-    pub created_at: Timestamp,
-    /// What the producer said.
-    pub content: Content,
-}
-
 impl Command {
     /// The kind of command.
     pub const fn kind(&self) -> Kind {
         match self {
             Self::Track(event) => event.kind.command(),
             Self::Reverse(_) => Kind::RecordReversal,
-            Self::Campaign(CampaignCommand::Create(_)) => Kind::CreateCampaign,
-            Self::Campaign(CampaignCommand::Define(_)) => Kind::DefineCommissions,
+            Self::Campaign(command) => command.kind(),
         }
     }
 
@@ -249,8 +328,7 @@ impl Command {
         match self {
             Self::Track(event) => &event.id,
             Self::Reverse(reversal) => &reversal.id,
-            Self::Campaign(CampaignCommand::Create(campaign)) => &campaign.id,
-            Self::Campaign(CampaignCommand::Define(terms)) => &terms.id,
+            Self::Campaign(command) => command.id(),
         }
     }
 
@@ -259,8 +337,7 @@ impl Command {
         match self {
             Self::Track(event) => event.content,
             Self::Reverse(reversal) => reversal.content,
-            Self::Campaign(CampaignCommand::Create(campaign)) => campaign.content,
-            Self::Campaign(CampaignCommand::Define(terms)) => terms.content,
+            Self::Campaign(command) => command.content(),
         }
     }
 

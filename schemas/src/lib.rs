@@ -4,10 +4,11 @@
 //! written; everywhere else the field's English terms are used (the README has the glossary).
 //!
 //! Reading order: [`ids`], [`time`], [`money`] → [`wire`] (what was sent) → [`command`] (what was meant), [`reversal`],
-//! [`terms`] → [`position`], [`message`] (where it travels) → [`change`], [`reject`] (what comes of it), [`commission`]
-//! (what it is worth).
+//! [`campaign`], [`terms`] → [`position`], [`message`] (where it travels) → [`change`], [`reject`] (what comes of it),
+//! [`commission`] (what it is worth).
 
 pub mod avro;
+pub mod campaign;
 pub mod change;
 pub mod command;
 pub mod commission;
@@ -23,10 +24,14 @@ pub mod terms;
 pub mod time;
 pub mod wire;
 
+pub use campaign::{
+    BudgetPolicy, Campaign, CampaignChange, CampaignEdit, CampaignState, CampaignStatus, Dates, Influencer, Membership,
+    StateChange,
+};
 pub use change::{
     CampaignTotal, Claim, HeldClaim, LateEvent, TrackingChanges, WindowAmount, WindowCount, WindowKey, Windowed,
 };
-pub use command::{Campaign, CampaignCommand, Command, ConversionKind, EventKind, Kind, TrackingEvent};
+pub use command::{CampaignCommand, Command, ConversionKind, EventKind, Kind, TrackingEvent};
 pub use content::Content;
 pub use facts::Facts;
 pub use ids::{CampaignId, ClaimKey, CommandId, InfluencerId};

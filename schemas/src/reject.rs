@@ -30,13 +30,15 @@ pub enum Code {
     InvalidValue,
     /// The id is taken by a command with other content.
     IdConflict,
+    /// What its campaign is does not allow it.
+    InvalidState,
     /// Understood, but not something Alpes does.
     Unsupported,
 }
 
 impl Code {
     /// All of them, in order of judgement.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Malformed,
         Self::UnknownCommand,
         Self::MissingField,
@@ -46,6 +48,7 @@ impl Code {
         Self::UnknownCurrency,
         Self::InvalidValue,
         Self::IdConflict,
+        Self::InvalidState,
         Self::Unsupported,
     ];
 
@@ -61,6 +64,7 @@ impl Code {
             Self::UnknownCurrency => "moneda_desconocida",
             Self::InvalidValue => "valor_invalido",
             Self::IdConflict => "conflicto_de_id",
+            Self::InvalidState => "estado_invalido",
             Self::Unsupported => "no_soportado",
         }
     }

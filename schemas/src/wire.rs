@@ -7,22 +7,31 @@
 mod alpes;
 mod campaign;
 mod datum;
+mod edit;
 mod field;
+mod influencer;
 mod keys;
+mod membership;
 mod reversal;
 mod rules;
+mod state;
 mod terms;
 mod tiers;
 mod tracking;
 
-use crate::{CampaignCommand, Code, Command, CommandId, Fault, Faults, Kind, Position, Timestamp};
+use crate::campaign::CHANGE_ALIGNMENT;
+use crate::{CampaignCommand, CampaignState, Code, Command, CommandId, Fault, Faults, Kind, Position, Timestamp};
 use field::Text;
 use std::time::Duration;
 use uuid::Uuid;
 
 pub use campaign::CampaignRecord;
 pub use datum::{DATUM_BYTES_MAX, decode_avro};
+pub use edit::EditRecord;
+pub use influencer::InfluencerRecord;
+pub use membership::MembershipRecord;
 pub use reversal::ReversalRecord;
+pub use state::StateRecord;
 pub use terms::TermsRecord;
 pub use tracking::TrackingRecord;
 
@@ -42,6 +51,14 @@ pub enum Record {
     Campaign(Box<CampaignRecord>),
     /// Commission terms.
     Terms(Box<TermsRecord>),
+    /// Another description of a campaign.
+    Edit(Box<EditRecord>),
+    /// A state of a campaign.
+    State(CampaignState, Box<StateRecord>),
+    /// Data of an influencer.
+    Influencer(Box<InfluencerRecord>),
+    /// An influencer who belongs to a campaign, or does not any more.
+    Membership(bool, Box<MembershipRecord>),
 }
 
 /// What is known of a message besides its bytes, for the defaults.
@@ -55,6 +72,13 @@ pub struct Context<'a> {
     pub published_at: Timestamp,
     /// The id that the edge gave.
     pub assigned_id: Option<Uuid>,
+}
+
+impl Context<'_> {
+    /// The minute that begins after the message was sent: the one that has begun is not taken from anybody.
+    fn next_minute(&self) -> Timestamp {
+        self.published_at.floor(CHANGE_ALIGNMENT).plus(CHANGE_ALIGNMENT)
+    }
 }
 
 /// What is kept of personal data.
@@ -77,7 +101,7 @@ pub fn decode(kind: Option<Kind>, payload: &[u8]) -> Result<Record, Faults> {
         None => {
             let record: TrackingRecord = read(payload)?;
             let kind = kind_of(&record.comando)?;
-            if !matches!(kind, Kind::CreateCampaign | Kind::DefineCommissions | Kind::RecordReversal) {
+            if kind.is_event() {
                 return Ok(Record::Tracking(Box::new(record.of(kind))));
             }
             kind
@@ -90,6 +114,13 @@ pub fn decode(kind: Option<Kind>, payload: &[u8]) -> Result<Record, Faults> {
         Kind::RecordReversal => Record::Reversal(Box::new(read(payload)?)),
         Kind::CreateCampaign => Record::Campaign(Box::new(read(payload)?)),
         Kind::DefineCommissions => Record::Terms(Box::new(read(payload)?)),
+        Kind::EditCampaign => Record::Edit(Box::new(read(payload)?)),
+        Kind::PauseCampaign => Record::State(CampaignState::Paused, Box::new(read(payload)?)),
+        Kind::ResumeCampaign => Record::State(CampaignState::Active, Box::new(read(payload)?)),
+        Kind::EndCampaign => Record::State(CampaignState::Ended, Box::new(read(payload)?)),
+        Kind::RegisterInfluencer => Record::Influencer(Box::new(read(payload)?)),
+        Kind::AddInfluencer => Record::Membership(true, Box::new(read(payload)?)),
+        Kind::RemoveInfluencer => Record::Membership(false, Box::new(read(payload)?)),
         Kind::Tick => return Err(unknown()),
     })
 }
@@ -133,6 +164,11 @@ impl Record {
             Self::Reversal(_) => Kind::RecordReversal,
             Self::Campaign(_) => Kind::CreateCampaign,
             Self::Terms(_) => Kind::DefineCommissions,
+            Self::Edit(_) => Kind::EditCampaign,
+            Self::State(state, _) => state.command(),
+            Self::Influencer(_) => Kind::RegisterInfluencer,
+            Self::Membership(true, _) => Kind::AddInfluencer,
+            Self::Membership(false, _) => Kind::RemoveInfluencer,
         }
     }
 
@@ -141,8 +177,21 @@ impl Record {
         match self {
             Self::Tracking(record) => record.event_time(),
             Self::Reversal(record) => record.event_time(),
-            Self::Campaign(_) | Self::Terms(_) => None,
+            Self::Campaign(_)
+            | Self::Terms(_)
+            | Self::Edit(_)
+            | Self::State(..)
+            | Self::Influencer(_)
+            | Self::Membership(..) => None,
         }
+    }
+
+    /// When its replay counts as published, where it was `first` published at another time: what happened without saying
+    /// when happened then. What names a time is judged as of now, for what was in the future may have come to pass; and
+    /// what would take earnings away takes none of the time in between.
+    pub fn replayed_at(&self, first: Timestamp, now: Timestamp) -> Timestamp {
+        let holds_from_now = matches!(self, Self::State(..) | Self::Membership(..));
+        if holds_from_now || self.event_time().is_some() { now } else { first }
     }
 
     /// The same without the id that was sent, for a source whose producers' ids cannot be trusted.
@@ -152,21 +201,26 @@ impl Record {
             Self::Reversal(record) => record.id = Text::Absent,
             Self::Campaign(record) => record.id = Text::Absent,
             Self::Terms(record) => record.id = Text::Absent,
+            Self::Edit(record) => record.id = Text::Absent,
+            Self::State(_, record) => record.id = Text::Absent,
+            Self::Influencer(record) => record.id = Text::Absent,
+            Self::Membership(_, record) => record.id = Text::Absent,
         }
     }
 
     /// The command that it means, or all that is wrong with it.
     pub fn validate(self, context: Context<'_>, privacy: Privacy) -> Result<Command, Faults> {
-        match self {
-            Self::Tracking(record) => record.validate(context, privacy).map(Command::Track),
-            Self::Reversal(record) => record.validate(context).map(Command::Reverse),
-            Self::Campaign(record) => {
-                record.validate(context).map(|campaign| Command::Campaign(CampaignCommand::Create(campaign)))
-            }
-            Self::Terms(record) => {
-                record.validate(context).map(|terms| Command::Campaign(CampaignCommand::Define(terms)))
-            }
-        }
+        let command = match self {
+            Self::Tracking(record) => return record.validate(context, privacy).map(Command::Track),
+            Self::Reversal(record) => return record.validate(context).map(Command::Reverse),
+            Self::Campaign(record) => CampaignCommand::Create(record.validate(context)?),
+            Self::Terms(record) => CampaignCommand::Define(record.validate(context)?),
+            Self::Edit(record) => CampaignCommand::Edit(record.validate(context)?),
+            Self::State(state, record) => CampaignCommand::Change(record.validate(state, context)?),
+            Self::Influencer(record) => CampaignCommand::Register(record.validate(context)?),
+            Self::Membership(member, record) => CampaignCommand::Belong(record.validate(member, context)?),
+        };
+        Ok(Command::Campaign(command))
     }
 }
 

@@ -94,6 +94,9 @@ fn campaign() -> impl Strategy<Value = String> {
         field("moneda", &[r#""USD""#, "null"]).boxed(),
         field("marca", &[r#""M""#, r#""""#]).boxed(),
         field("influencers_ids", &["[]", r#"["a","ñ"]"#, "null", r#"["a",null]"#, r#"[""]"#]).boxed(),
+        field("politica_presupuesto", &[r#""detener""#, "null", r#""parar""#]).boxed(),
+        field("fecha_inicio", &[r#""2026-01-01T00:00:00Z""#, "null", r#""2026-01-01T00:00:30Z""#]).boxed(),
+        field("fecha_fin", &[r#""2026-01-02T00:00:00Z""#, "null"]).boxed(),
         field("conversiones", &["[]", r#"[{"b":1.50,"a":"ñ"} , 2]"#, "null", r#"["VENTA"]"#, "{}"]).boxed(),
     ];
     body(fields, &[r#""crear-campaña""#, r#""crear-campana""#])
@@ -114,6 +117,32 @@ fn reversal() -> impl Strategy<Value = String> {
     body(fields, &[r#""registrar-reversion""#])
 }
 
+/// Whatever the campaigns flow handles besides new campaigns and terms.
+fn changes() -> impl Strategy<Value = String> {
+    const MINUTES: &[&str] = &[r#""2026-01-01T00:00:00Z""#, r#""2026-01-01T00:01:00-05:00""#, r#""ayer""#];
+    let fields = vec![
+        field("id", &[r#""x""#]).boxed(),
+        field("campaña_id", &[r#""cmp""#, r#""cmp""#, r#""ñ""#]).boxed(),
+        field("influencer_id", &[r#""inf""#]).boxed(),
+        field("nombre", &[r#""N""#, r#""ñ""#]).boxed(),
+        field("producto", &[r#""P""#]).boxed(),
+        field("marca", &[r#""M""#]).boxed(),
+        field("presupuesto", &["1000000", r#""12.50""#, "0.001"]).boxed(),
+        field("moneda", &[r#""USD""#, r#""COP""#]).boxed(),
+        field("politica_presupuesto", &[r#""detener""#, r#""alertar""#]).boxed(),
+        field("fecha_inicio", MINUTES).boxed(),
+        field("fecha_fin", MINUTES).boxed(),
+        field("desde", MINUTES).boxed(),
+        field("motivo", &[r#""porque sí""#]).boxed(),
+        field("email", &[r#""a@b""#, r#""ab""#]).boxed(),
+        field("cedula", &[r#""1.020""#]).boxed(),
+    ];
+    body(
+        fields,
+        &[r#""editar-campaña""#, r#""pausar-campana""#, r#""registrar-influencer""#, r#""retirar-influencer""#],
+    )
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
 
@@ -128,6 +157,14 @@ proptest! {
     #[test]
     fn reversals_mean_the_same(json in reversal(), assigned in any::<bool>()) {
         for kind in [None, Some(Kind::RecordReversal)] {
+            let _ = sent(kind, &json, assigned.then_some(ASSIGNED));
+        }
+    }
+
+    #[test]
+    fn changes_of_campaigns_mean_the_same(json in changes(), assigned in any::<bool>()) {
+        let kinds = Kind::COMMANDS.into_iter().filter(|kind| !kind.is_tracking()).map(Some);
+        for kind in kinds.chain([None]).filter(|kind| *kind != Some(Kind::DefineCommissions)) {
             let _ = sent(kind, &json, assigned.then_some(ASSIGNED));
         }
     }

@@ -242,6 +242,25 @@ fn campaigns_are_read_as_the_users_write_them() {
     check(r#"{"id":"c","conversiones":{}}"#, &["malformado"]);
 }
 
+/// What later versions of this command may say is no part of the content that was claimed before there were any.
+#[test]
+fn a_campaigns_later_keys_are_content_only_where_they_are_sent() {
+    let check = |json: &str, expect: &[&str]| assert_eq!(codes(Some(Kind::CreateCampaign), json), expect, "{json}");
+    let dated = |start: &str, end: &str| format!(r#"{{"id":"c","fecha_inicio":{start},"fecha_fin":{end}}}"#);
+    check(&dated(r#""2026-01-01T00:00:00Z""#, "null"), &[]);
+    check(&dated(r#""2026-01-01T00:00:30Z""#, "7"), &["malformado", "timestamp_invalido"]);
+    check(&dated(r#""2026-01-02T00:00:00Z""#, r#""2026-01-02T00:00:00Z""#), &["valor_invalido"]);
+    check(r#"{"id":"c","politica_presupuesto":"detener"}"#, &[]);
+    check(r#"{"id":"c","politica_presupuesto":"parar"}"#, &["valor_invalido"]);
+    let said = |json: &str| content(Kind::CreateCampaign, json);
+    let plain = said(r#"{"id":"c","influencers_ids":["a"]}"#);
+    // As it was recorded when there were no other keys.
+    assert_eq!(plain.0, [1, 198, 47, 110, 141, 6, 252, 19, 177, 218, 155, 223, 35, 98, 9, 206]);
+    assert_eq!(plain, said(r#"{"id":"c","influencers_ids":["a"],"fecha_fin":null,"politica_presupuesto":null}"#));
+    assert_ne!(plain, said(r#"{"id":"c","influencers_ids":["a"],"politica_presupuesto":"alertar"}"#));
+    assert_ne!(plain, said(r#"{"id":"c","influencers_ids":["a"],"fecha_fin":"2026-01-01T00:00:00Z"}"#));
+}
+
 #[test]
 fn privacy_keeps_what_it_may() {
     let json = br#"{"id":"a","campa\u00f1a_id":"c","ip_address":"203.0.113.77","user_agent":"Mozilla/5.0 (X11)"}"#;

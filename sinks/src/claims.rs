@@ -56,8 +56,19 @@ fn rows(writer: &Writer<'_>, wanted: &[Claim], known: &HeldClaim) -> CopyRows {
     rows
 }
 
+/// Inserts claims that were all found to be free. Should another line have claimed one since, the unique index refuses
+/// it, and the epoch is run again, seeing the other's claim.
+pub(crate) async fn insert_free(writer: &mut Writer<'_>, claims: &[Claim]) -> Result<(), SinkError> {
+    if claims.is_empty() {
+        return Ok(());
+    }
+    rows(writer, claims, &HeldClaim::new()).copy(writer.connection, COPY).await?;
+    claims.iter().for_each(|claim| writer.claimed.note(&claim.key));
+    Ok(())
+}
+
 /// Those of `wanted` that are held, with what their holders say.
-async fn held(writer: &mut Writer<'_>, wanted: &[Claim]) -> Result<HeldClaim, SinkError> {
+pub(crate) async fn held(writer: &mut Writer<'_>, wanted: &[Claim]) -> Result<HeldClaim, SinkError> {
     if wanted.is_empty() {
         return Ok(HeldClaim::new());
     }

@@ -5,9 +5,11 @@
 use chrono::NaiveDate;
 use fail::fail_point;
 use schemas::{
-    CampaignCommand, Claim, ClaimKey, Envelope, Facts, HeldClaim, RawMessage, Reject, Span, Timestamp, TrackingChanges,
+    CampaignChange, CampaignCommand, CampaignStatus, Claim, ClaimKey, Facts, HeldClaim, RawMessage, Reject, Span,
+    Timestamp, TrackingChanges,
 };
 use sqlx::PgConnection;
+use std::collections::HashMap;
 use tokio::sync::OwnedMutexGuard;
 
 use crate::ledger::marks;
@@ -15,8 +17,8 @@ use crate::names::Names;
 use crate::suspects::Suspects;
 use crate::windows::NumberedKey;
 use crate::{
-    Line, SinkError, campaigns, claims, conversions, impressions, late, log, rejects, reversals, rollups, terms,
-    totals, windows,
+    Line, SinkError, campaign_edits, campaign_states, campaigns, claims, conversions, impressions, influencers, late,
+    log, memberships, rejects, reversals, rollups, terms, totals, windows,
 };
 
 /// A transaction under way. Dropped without [`commit`](Self::commit), nothing of it remains; its line must then be
@@ -74,6 +76,23 @@ impl Epoch {
         Ok(held)
     }
 
+    /// Those of `wanted` that are held, with their contents; claims nothing.
+    pub async fn held(&mut self, wanted: &[Claim]) -> Result<HeldClaim, SinkError> {
+        claims::held(&mut self.writer(), wanted).await
+    }
+
+    /// Claims identities of which none is held. `claims` is sorted and distinct.
+    pub async fn claim_free(&mut self, claims: &[Claim]) -> Result<(), SinkError> {
+        claims::insert_free(&mut self.writer(), claims).await?;
+        fail_point!("epoch::claimed", |_| std::process::abort());
+        Ok(())
+    }
+
+    /// What those of the campaigns are that somebody has created.
+    pub async fn campaigns(&mut self, ids: &[&str]) -> Result<HashMap<Box<str>, CampaignStatus>, SinkError> {
+        Ok(campaigns::statuses(self.writer().connection, ids).await?)
+    }
+
     /// Writes what the tracking line made of the batch.
     pub async fn write_tracking(&mut self, changes: &TrackingChanges) -> Result<(), SinkError> {
         let writer = &mut self.writer();
@@ -91,12 +110,19 @@ impl Epoch {
     }
 
     /// Writes what the campaigns line made of the batch.
-    pub async fn write_campaigns(&mut self, commands: &[Envelope<CampaignCommand>]) -> Result<(), SinkError> {
+    pub async fn write_campaigns(&mut self, changes: &[CampaignChange]) -> Result<(), SinkError> {
         let writer = &mut self.writer();
-        for Envelope { body, .. } in commands {
-            match body {
+        for CampaignChange { command, unsettles } in changes {
+            match command {
                 CampaignCommand::Create(campaign) => campaigns::insert(writer, campaign).await?,
                 CampaignCommand::Define(terms) => terms::define(writer, terms).await?,
+                CampaignCommand::Edit(edit) => campaign_edits::apply(writer, edit).await?,
+                CampaignCommand::Change(change) => campaign_states::insert(writer, change).await?,
+                CampaignCommand::Register(influencer) => influencers::register(writer, influencer).await?,
+                CampaignCommand::Belong(membership) => memberships::insert(writer, membership).await?,
+            }
+            if let Some(since) = unsettles {
+                mark(writer, command, *since).await?;
             }
         }
         Ok(())
@@ -143,4 +169,12 @@ impl Epoch {
         .await?;
         Ok(())
     }
+}
+
+/// Leaves marks where `command` may have changed what is earned.
+async fn mark(writer: &mut Writer<'_>, command: &CampaignCommand, since: Timestamp) -> Result<(), SinkError> {
+    let Some(campaign) = command.campaign() else { return Ok(()) };
+    let campaign = writer.campaigns.number(campaign)?;
+    let influencer = command.influencer().map(|name| writer.influencers.number(name)).transpose()?;
+    Ok(marks::leave_for_campaign(writer.connection, campaign, influencer, since.into()).await?)
 }

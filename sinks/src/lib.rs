@@ -2,9 +2,11 @@
 //!
 //! Reading order: [`epoch`] (one transaction of one line), then the tables it writes, one file each, in lock order:
 //! [`claims`], [`impressions`], [`conversions`], [`reversals`], [`windows`], [`totals`], [`rollups`], [`late`],
-//! [`rejects`], [`campaigns`], [`terms`], [`outbox`]. [`closer`] closes windows, [`ledger`] posts what has changed, [`log`]
-//! is where commands come from, [`relay`] announces what was counted.
+//! [`rejects`], [`campaigns`] with what changes them, [`terms`], [`outbox`]. [`closer`] closes windows, [`ledger`] posts
+//! what has changed, [`log`] is where commands come from, [`relay`] announces what was counted.
 
+mod campaign_edits;
+mod campaign_states;
 pub mod campaigns;
 pub mod claims;
 pub mod closer;
@@ -15,11 +17,13 @@ pub mod epoch;
 pub mod error;
 pub mod files;
 pub mod impressions;
+mod influencers;
 pub mod late;
 pub mod ledger;
 pub mod line;
 pub mod locks;
 pub mod log;
+mod memberships;
 pub mod names;
 pub mod outbox;
 pub mod pulsar;

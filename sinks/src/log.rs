@@ -89,7 +89,7 @@ impl PartitionKey {
         Self { flow: Flow::Tracking, hash: hash(&[conversion]) }
     }
 
-    /// The key of a campaign.
+    /// The key of a campaign, or of an influencer where there is none.
     pub fn campaign(id: &str) -> Self {
         Self { flow: Flow::Campaigns, hash: hash(&[id]) }
     }
@@ -99,7 +99,9 @@ impl PartitionKey {
         match command {
             Command::Track(event) => Self::tracking(&event.campaign, event.influencer.as_deref()),
             Command::Reverse(reversal) => Self::reversal(&reversal.conversion),
-            Command::Campaign(command) => Self::campaign(command.campaign()),
+            Command::Campaign(command) => {
+                Self::campaign(command.campaign().or(command.influencer()).unwrap_or_default())
+            }
         }
     }
 

@@ -7,7 +7,6 @@ use schemas::{Currency, Terms};
 use sqlx::PgConnection;
 
 use crate::epoch::Writer;
-use crate::ledger::marks;
 use crate::{SinkError, TENANT};
 
 const INSERT: &str = "
@@ -27,8 +26,7 @@ FROM terms t, unnest($7::smallint[], $8::smallint[], $9::numeric[], $10::text[],
 pub(crate) async fn define(writer: &mut Writer<'_>, terms: &Terms) -> Result<(), SinkError> {
     let campaign = writer.campaigns.number(&terms.campaign)?;
     let influencer = terms.influencer.as_deref().map(|name| writer.influencers.number(name)).transpose()?;
-    insert(writer.connection, campaign, influencer, terms).await?;
-    Ok(marks::leave_for_campaign(writer.connection, campaign, influencer, terms.valid_from.into()).await?)
+    Ok(insert(writer.connection, campaign, influencer, terms).await?)
 }
 
 /// Stores a version of terms under the numbers of its campaign and influencer. Only an epoch may commit it; whoever asks

@@ -242,10 +242,10 @@ const CAMPANAS: Source = Source {
         Exact("moneda", "k.currency"),
         Exact("influencers_ids", "to_json(k.influencers)"),
         Exact("conversiones", "k.conversions"),
-        Exact("estado", "k.state"),
+        Exact("estado", "s.state"),
         Instant("fecha_creacion", "k.created_at"),
     ],
-    rows: "campaigns k",
+    rows: "campaigns k JOIN current_states s USING (campaign)",
     order: r#"k.id COLLATE "C""#,
 };
 

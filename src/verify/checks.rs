@@ -1,27 +1,14 @@
 //! All comparisons, and those of claims, lines, rejects and lists.
 
-use super::{Check, commissions, counts, rollups};
+use super::{Check, campaigns, commissions, counts, rollups};
 
 /// In the order in which they are made.
 pub(super) fn all() -> impl Iterator<Item = Check> {
-    [counts::ALL, rollups::ALL, ALL, commissions::ALL].into_iter().flatten().copied()
+    [counts::ALL, rollups::ALL, ALL, campaigns::ALL, commissions::ALL].into_iter().flatten().copied()
 }
 
-const ALL: &[Check] = &[
-    CLAIMS,
-    IDS,
-    LINES,
-    ACCEPTED,
-    REVERSALS,
-    POSITIONS,
-    REJECTS,
-    REVISIONS,
-    LATE_EVENTS,
-    RAW_DAYS,
-    NAMES,
-    CAMPAIGN_NAMES,
-    OUTBOX,
-];
+const ALL: &[Check] =
+    &[CLAIMS, IDS, LINES, ACCEPTED, REVERSALS, POSITIONS, REJECTS, REVISIONS, LATE_EVENTS, RAW_DAYS, NAMES];
 
 /// Every raw row has one claim that points to it, and every claim one raw row. Reversals lie in no days.
 const CLAIMS: Check = Check {
@@ -169,28 +156,4 @@ FROM (SELECT DISTINCT campaign FROM windows) n LEFT JOIN campaign_names c USING 
 UNION ALL
 SELECT i.name IS NOT NULL, NULL, n.influencer, NULL, 'a name', i.name
 FROM (SELECT DISTINCT influencer FROM windows WHERE influencer <> 0) n LEFT JOIN influencer_names i USING (influencer)",
-};
-
-/// A campaign's description belongs to the name whose number it has.
-const CAMPAIGN_NAMES: Check = Check {
-    name: "campaigns: names",
-    pairs: "
-SELECT (k.tenant, k.id) IS NOT DISTINCT FROM (c.tenant, c.name) AS same, k.campaign, NULL::int AS influencer,
-       NULL::text AS place, k.id AS expected, c.name AS found
-FROM campaigns k LEFT JOIN campaign_names c USING (campaign)",
-};
-
-/// Each campaign was announced once, by its own id (Avro: the id's bytes are the last of the payload).
-const OUTBOX: Check = Check {
-    name: "campaigns: announced",
-    pairs: "
-SELECT k.id IS NOT NULL AND coalesce(o.n = 1 AND o.says_so, false) AS same, k.campaign, NULL::int AS influencer,
-       coalesce(k.id, o.key) AS place, CASE WHEN k.id IS NOT NULL THEN '1 event' END AS expected,
-       o.n || CASE WHEN o.says_so THEN ' events' ELSE ' events, of another id' END AS found
-FROM campaigns k
-FULL JOIN (SELECT tenant, key, count(*) AS n,
-                  bool_and(right(encode(payload, 'hex'), 2 * octet_length(key)) = encode(convert_to(key, 'UTF8'), 'hex'))
-                      AS says_so
-           FROM outbox WHERE topic = 'eventos-campana' GROUP BY tenant, key) o
-  ON (o.tenant, o.key) = (k.tenant, k.id)",
 };

@@ -1,5 +1,5 @@
-//! Campaigns, terms and reversals against the claims of their ids. Their positions do not tell whether the id is the one that
-//! was claimed, and PostgreSQL has no BLAKE3, so the keys are made here.
+//! Campaigns, terms, reversals and what else was described, against the claims of their ids. Their positions, where they have
+//! any, do not tell whether the id is the one that was claimed, and PostgreSQL has no BLAKE3, so the keys are made here.
 
 use std::time::Instant;
 
@@ -11,20 +11,31 @@ use super::{Difference, EXAMPLES_MAX, Outcome};
 /// Rows looked at in one query: a few hundred kilobytes of ids.
 const ROWS_AT_ONCE: i64 = 10_000;
 
-/// A table with a row for every command of a kind.
+/// Rows of which there is one for every command of a kind.
 pub(super) struct Described {
     check: &'static str,
-    table: &'static str,
+    /// With the columns `tenant` and `id`.
+    rows: &'static str,
     kind: i16,
 }
 
-/// `crear-campaña`.
-pub(super) const CAMPAIGNS: Described = Described { check: "campaigns: claims", table: "campaigns", kind: 4 };
-/// `definir-comisiones`.
-pub(super) const TERMS: Described = Described { check: "terms: claims", table: "terms", kind: 5 };
-
-/// `registrar-reversion`.
-pub(super) const REVERSALS: Described = Described { check: "reversals: claims", table: "reversals", kind: 3 };
+/// All of them, in the order of their kinds.
+pub(super) const ALL: [Described; 10] = [
+    Described { check: "reversals: claims", rows: "reversals", kind: 3 },
+    Described { check: "campaigns: claims", rows: "campaigns", kind: 4 },
+    Described { check: "terms: claims", rows: "terms", kind: 5 },
+    Described { check: "edits: claims", rows: "campaign_edits", kind: 7 },
+    Described { check: "pauses: claims", rows: "(SELECT * FROM campaign_states WHERE state = 'PAUSADA') s", kind: 8 },
+    Described {
+        check: "resumptions: claims",
+        rows: "(SELECT * FROM campaign_states WHERE state = 'ACTIVA') s",
+        kind: 9,
+    },
+    Described { check: "ends: claims", rows: "(SELECT * FROM campaign_states WHERE state = 'FINALIZADA') s", kind: 10 },
+    Described { check: "registrations: claims", rows: "influencer_registrations", kind: 11 },
+    Described { check: "additions: claims", rows: "(SELECT * FROM memberships WHERE member) m", kind: 12 },
+    Described { check: "removals: claims", rows: "(SELECT * FROM memberships WHERE NOT member) m", kind: 13 },
+];
 
 /// Every row's id is claimed, and every such claim made a row.
 pub(super) async fn claimed(snapshot: &mut PgConnection, what: &Described) -> Result<Outcome, sqlx::Error> {
@@ -45,7 +56,7 @@ pub(super) async fn claimed(snapshot: &mut PgConnection, what: &Described) -> Re
         sqlx::query_scalar("SELECT count(*) FROM claims WHERE kind = $1").bind(what.kind).fetch_one(snapshot).await?;
     if claims != rows {
         different += 1;
-        let (expected, found) = (Some(format!("{claims} claims")), Some(format!("{rows} {}", what.table)));
+        let (expected, found) = (Some(format!("{claims} claims")), Some(format!("{rows} rows")));
         examples.insert(0, Difference { key: "all".into(), expected, found });
     }
     Ok(Outcome { name: what.check, compared: rows, different, elapsed: started.elapsed(), examples, note: None })
@@ -56,8 +67,8 @@ async fn page(
     what: &Described,
     after: &(i16, String),
 ) -> Result<Vec<(i16, String)>, sqlx::Error> {
-    let table = what.table;
-    let select = format!("SELECT tenant, id FROM {table} WHERE (tenant, id) > ($1, $2) ORDER BY tenant, id LIMIT $3");
+    let from = what.rows;
+    let select = format!("SELECT tenant, id FROM {from} WHERE (tenant, id) > ($1, $2) ORDER BY tenant, id LIMIT $3");
     sqlx::query_as(AssertSqlSafe(select)).bind(after.0).bind(&after.1).bind(ROWS_AT_ONCE).fetch_all(snapshot).await
 }
 

@@ -200,6 +200,31 @@ fn commands_that_came_to_the_wrong_flow_find_their_way() {
     home.run("verify");
 }
 
+/// What an edit takes back by null has no JSON on its way through the topic.
+#[test]
+fn campaigns_change_over_the_topic_as_over_the_log() {
+    let (_topics, home) = start();
+    let _up = home.serve("up");
+    let path = "/marketing-influencers/campanas";
+    let body = r#"{"id":"cam-7","nombre":"n","marca":"m","fecha_fin":"2030-01-01T00:00:00Z"}"#;
+    wait_until("the topics are there", || http::post(home.http(), path, body).is_ok_and(|it| it.status == 202));
+    let send = |method: &str, path: &str, body: &str| http::send(home.http(), method, path, body).unwrap();
+    let campaign = || -> Value {
+        let answer = http::get(home.http(), &format!("{path}/cam-7")).unwrap();
+        serde_json::from_str(&answer.body).unwrap()
+    };
+    wait_until("the campaign is set up", || campaign()["nombre"] == "n");
+    let edit = r#"{"presupuesto":"12.50","marca":null,"fecha_fin":null,"politica_presupuesto":"detener"}"#;
+    assert_eq!(send("PATCH", &format!("{path}/cam-7"), edit).status, 202);
+    let pause = r#"{"desde":"2026-01-01T00:00:00Z","motivo":"ñ"}"#;
+    assert_eq!(send("POST", &format!("{path}/cam-7/pausar"), pause).status, 202);
+    wait_until("the campaign is paused", || campaign()["estado"] == "PAUSADA");
+    let it = campaign();
+    let now = [&it["nombre"], &it["marca"], &it["fecha_fin"], &it["politica_presupuesto"], &it["estado_motivo"]];
+    assert_eq!(now, [&json!("n"), &Value::Null, &Value::Null, &json!("detener"), &json!("ñ")]);
+    home.run("verify");
+}
+
 /// Publishes the campaign command that lies in one partition in another, under another id of the same length.
 fn move_messages(topics: &Namespace, from: &str, to: &str, home: &Home, id: &str) {
     let read = topics.python("consume.py", from, &["peek", "1"], "");

@@ -92,6 +92,7 @@ TOPICS = {
     "eventos-campana": EventoCampañaCreada,
     "campana-creada": EventoCampañaCreada,
     "alpes-eventos": OwnRecord("alpes-eventos"),
+    "comision-calculada": OwnRecord("comision-calculada"),
 }
 
 

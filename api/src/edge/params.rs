@@ -24,6 +24,39 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
     }
 }
 
+/// The ids of a campaign and of an influencer in it, decoded.
+#[derive(Debug)]
+pub(crate) struct MemberPath {
+    pub(crate) campaign: String,
+    pub(crate) influencer: String,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for MemberPath {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        match Path::<(String, String)>::from_request_parts(parts, state).await {
+            Ok(Path((campaign, influencer))) if !campaign.contains('\0') && !influencer.contains('\0') => {
+                Ok(Self { campaign, influencer })
+            }
+            Ok(_) | Err(_) => Err(ApiError::not_found("Not Found")),
+        }
+    }
+}
+
+/// A text in a query that is compared with texts of the tables.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(try_from = "String")]
+pub(crate) struct TextParam(pub(crate) String);
+
+impl TryFrom<String> for TextParam {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        if text.contains('\0') { Err("contiene el carácter nulo (%00)") } else { Ok(Self(text)) }
+    }
+}
+
 /// A number in a path or a query.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(try_from = "String")]

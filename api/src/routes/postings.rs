@@ -11,8 +11,9 @@ use sqlx::{FromRow, PgPool, Postgres, QueryBuilder};
 use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
 
+use super::campaigns::KnownCurrency;
 use crate::amounts::Exact;
-use crate::edge::Query;
+use crate::edge::{Query, TextParam};
 use crate::error::Problem;
 use crate::page::{Cursor, Limit, next_page};
 use crate::sums::Subject;
@@ -26,10 +27,10 @@ pub(crate) struct Params {
     /// Only of this campaign; also `campana`.
     #[serde(rename = "campaña", alias = "campana")]
     #[param(value_type = Option<String>, example = "cmp-123")]
-    campaign: Option<Name>,
+    campaign: Option<TextParam>,
     /// Only of this influencer.
     #[param(value_type = Option<String>, example = "inf-001")]
-    influencer: Option<Name>,
+    influencer: Option<TextParam>,
     /// `PENDIENTE`, `APROBADA` or `PAGADA`.
     #[param(value_type = Option<String>, example = "APROBADA")]
     estado: Option<PostingState>,
@@ -50,34 +51,6 @@ pub(crate) struct Params {
     #[serde(alias = "siguiente")]
     #[param(value_type = Option<String>)]
     cursor: Option<Cursor>,
-}
-
-/// The id of a campaign or an influencer.
-#[derive(Debug, Deserialize)]
-#[serde(try_from = "String")]
-struct Name(String);
-
-impl TryFrom<String> for Name {
-    type Error = &'static str;
-
-    /// PostgreSQL's texts hold every character but one.
-    fn try_from(id: String) -> Result<Self, Self::Error> {
-        if id.contains('\0') { Err("no puede llevar el carácter nulo") } else { Ok(Self(id)) }
-    }
-}
-
-/// `moneda`, which must be one that Alpes counts in.
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(try_from = "String")]
-pub(crate) struct KnownCurrency(pub(crate) Currency);
-
-impl TryFrom<String> for KnownCurrency {
-    type Error = String;
-
-    fn try_from(code: String) -> Result<Self, String> {
-        let known = || format!("no se conoce; una de {}", Currency::ALL.map(Currency::code).join(", "));
-        code.parse().map(Self).map_err(|()| known())
-    }
 }
 
 /// `estado` of a posting.
@@ -366,10 +339,10 @@ pub(crate) fn posted(
 async fn filter(pool: &PgPool, params: &Params) -> Result<Option<Filter>, sqlx::Error> {
     let mut filter = Filter { state: params.estado, ..Filter::default() };
     filter.currency = params.moneda.map(|KnownCurrency(currency)| currency);
-    if let Some(Name(name)) = &params.campaign {
+    if let Some(TextParam(name)) = &params.campaign {
         filter.campaign = Subject::campaign(pool, name).await?.number;
     }
-    if let Some(Name(name)) = &params.influencer {
+    if let Some(TextParam(name)) = &params.influencer {
         filter.influencer = Subject::influencer(pool, name).await?.number;
     }
     let is_known = filter.campaign.is_some() == params.campaign.is_some()

@@ -297,9 +297,8 @@ fn position_id(row: &RejectRow) -> Result<Uuid, ApiError> {
     Uuid::try_parse(&id).map_err(|_| ApiError::internal())
 }
 
-/// A command without a time of its own happened when it was first published; one with a time is judged as of now, for
-/// what was in the future then may have come to pass.
+/// When the replay counts as published; what cannot be read will not be replayed.
 fn published_at(row: &RejectRow, kind: Option<Kind>, encoding: &Encoding, payload: &[u8]) -> Timestamp {
-    let names_a_time = encoding.decode(kind, payload).is_ok_and(|record| record.event_time().is_some());
-    if names_a_time { Timestamp::now() } else { row.published_at.into() }
+    let first = row.published_at.into();
+    encoding.decode(kind, payload).map_or(first, |record| record.replayed_at(first, Timestamp::now()))
 }

@@ -161,9 +161,7 @@ fn judge(payload: &[u8]) -> Result<schemas::Terms, ApiError> {
             Ok(schemas::Terms { id: Uuid::now_v7().to_string().as_str().into(), ..terms })
         }
         // Decoded by its kind, it is nothing else.
-        Command::Campaign(CampaignCommand::Create(_)) | Command::Track(_) | Command::Reverse(_) => {
-            Err(ApiError::internal())
-        }
+        Command::Campaign(_) | Command::Track(_) | Command::Reverse(_) => Err(ApiError::internal()),
     }
 }
 

@@ -11,7 +11,8 @@ use std::str::FromStr;
 use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
 
-use super::postings::{Filter, KnownCurrency, Line, Numbers, Order, Row, posted, read};
+use super::campaigns::KnownCurrency;
+use super::postings::{Filter, Line, Numbers, Order, Row, posted, read};
 use crate::amounts::Exact;
 use crate::balances::{self, Owed};
 use crate::edge::{Id, Query};

@@ -8,8 +8,7 @@ use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 use schemas::terms::{self, Pay};
 use schemas::{ConversionKind, Currency, Kind};
-use serde::de::IgnoredAny;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use sinks::TENANT;
 use sqlx::FromRow;
 use std::collections::{BTreeMap, HashMap};
@@ -18,7 +17,7 @@ use utoipa::ToSchema;
 
 use crate::accept::{Answers, accept};
 use crate::amounts::Exact;
-use crate::edge::{CommandBody, Id, Prefer, PreferHeader, Query};
+use crate::edge::{CommandBody, Id, Prefer, PreferHeader, Query, with_keys};
 use crate::error::Problem;
 use crate::page::{Cursor, PageParams, TimeKey, next_page};
 use crate::time::Time;
@@ -115,18 +114,7 @@ pub(crate) async fn define(
 
 /// The body with the path's campaign as its first key; all else stays as it was sent.
 pub(crate) fn of_campaign(campaign: &str, body: &Bytes) -> Result<Bytes, ApiError> {
-    #[derive(Deserialize)]
-    struct Named {
-        #[serde(rename = "campaña_id")]
-        campaign: Option<IgnoredAny>,
-    }
-    if serde_json::from_slice::<Named>(body).is_ok_and(|named| named.campaign.is_some()) {
-        return Err(ApiError::parameter("campaña_id", "está en la ruta; omítalo del cuerpo"));
-    }
-    let Some(rest) = body.trim_ascii_start().strip_prefix(b"{") else { return Ok(body.clone()) };
-    let comma = if rest.trim_ascii_start().starts_with(b"}") { "" } else { "," };
-    let key = format!("{{\"campaña_id\":{}{comma}", serde_json::Value::from(campaign));
-    Ok([key.as_bytes(), rest].concat().into())
+    with_keys(&[("campaña_id", campaign)], body)
 }
 
 /// A version of terms.
@@ -307,18 +295,4 @@ async fn rules(state: &ApiState, rows: &[Row]) -> Result<HashMap<i32, Vec<Rule>>
         rules.entry(key.terms).or_default().push(rule.as_ref().into());
     }
     Ok(rules)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_paths_campaign_goes_into_the_body_and_nothing_else_changes() {
-        let body = |text: &'static str| of_campaign("a\"ñ", &Bytes::from_static(text.as_bytes())).map(|it| it.to_vec());
-        assert_eq!(body(" {\"monto\":1.10}").unwrap(), "{\"campaña_id\":\"a\\\"ñ\",\"monto\":1.10}".as_bytes());
-        assert_eq!(body("{ }").unwrap(), "{\"campaña_id\":\"a\\\"ñ\" }".as_bytes());
-        assert_eq!(body("[]").unwrap(), b"[]");
-        assert!(body("{\"campaña_id\":\"b\"}").is_err());
-    }
 }

@@ -64,9 +64,9 @@ async fn campaigns_are_looked_up_and_listed() {
     api.sql(
         r#"INSERT INTO campaigns VALUES
            (1, 1, 'cmp-1', 'Lanzamiento X', 'Producto X', 'MarcaX', 1000000, 'COP', '{inf-1,inf-2}',
-            '[{"a": 1.50}]', 'ACTIVA', '2026-01-01T00:00:00Z'),
-           (2, 1, 'cmp-2', NULL, NULL, NULL, 0.5, 'USD', '{}', '[]', 'ACTIVA', '2026-01-02T00:00:00Z'),
-           (3, 1, 'cmp-3', NULL, NULL, NULL, 0, 'USD', '{}', '[]', 'ACTIVA', '2026-01-02T00:00:00Z')"#,
+            '[{"a": 1.50}]', '2026-01-01T00:00:00Z'),
+           (2, 1, 'cmp-2', NULL, NULL, NULL, 0.5, 'USD', '{}', '[]', '2026-01-02T00:00:00Z'),
+           (3, 1, 'cmp-3', NULL, NULL, NULL, 0, 'USD', '{}', '[]', '2026-01-02T00:00:00Z')"#,
     )
     .await;
     assert_json_snapshot!("campaign", api.get("/marketing-influencers/campanas/cmp-1").await.shown());

@@ -8,6 +8,7 @@ mod terms;
 mod world;
 
 mod batches;
+mod campaigns;
 mod commands;
 mod documents;
 mod explanations;

@@ -6,12 +6,16 @@ use std::borrow::Cow;
 
 use super::campaign::CampaignRecord;
 use super::datum::{decimal, id, text, texts};
+use super::edit::EditRecord;
 use super::field::{Amount, Text, Verbatim};
+use super::influencer::InfluencerRecord;
+use super::membership::MembershipRecord;
 use super::reversal::ReversalRecord;
+use super::state::StateRecord;
 use super::terms::TermsRecord;
 use super::tracking::{TrackingRecord, currency};
 use super::{Record, kind_of, unknown};
-use crate::{Faults, Kind};
+use crate::{CampaignState, Faults, Kind};
 
 /// A command, field by field; or `crudo`, as it was sent.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -68,6 +72,20 @@ pub(crate) struct ComandoAlpes<'a> {
     tipo_reversion: Option<&'a str>,
     #[serde(default)]
     disputa_id: Option<&'a str>,
+    politica_presupuesto: Option<&'a str>,
+    #[serde(default)]
+    fecha_inicio: Option<&'a str>,
+    #[serde(default)]
+    fecha_fin: Option<&'a str>,
+    #[serde(default)]
+    desde: Option<&'a str>,
+    #[serde(default)]
+    email: Option<&'a str>,
+    #[serde(default)]
+    cedula: Option<&'a str>,
+    /// The keys of an edit that were sent as null, which takes their values back.
+    #[serde(default)]
+    nulos: Option<Vec<Cow<'a, str>>>,
 }
 
 fn bytes<S: Serializer>(bytes: &Option<&[u8]>, serializer: S) -> Result<S::Ok, S::Error> {
@@ -88,6 +106,13 @@ impl ComandoAlpes<'_> {
             Kind::CreateCampaign => Record::Campaign(Box::new(self.into_campaign())),
             Kind::DefineCommissions => Record::Terms(Box::new(self.into_terms())),
             Kind::RecordReversal => Record::Reversal(Box::new(self.into_reversal())),
+            Kind::EditCampaign => Record::Edit(Box::new(self.into_edit())),
+            Kind::PauseCampaign => Record::State(CampaignState::Paused, Box::new(self.into_state())),
+            Kind::ResumeCampaign => Record::State(CampaignState::Active, Box::new(self.into_state())),
+            Kind::EndCampaign => Record::State(CampaignState::Ended, Box::new(self.into_state())),
+            Kind::RegisterInfluencer => Record::Influencer(Box::new(self.into_influencer())),
+            Kind::AddInfluencer => Record::Membership(true, Box::new(self.into_membership())),
+            Kind::RemoveInfluencer => Record::Membership(false, Box::new(self.into_membership())),
             Kind::Tick => return Err(unknown()),
         })
     }
@@ -133,6 +158,9 @@ impl ComandoAlpes<'_> {
             marca: text(self.marca),
             influencers_ids: texts(self.influencers_ids.as_deref()),
             conversiones: Verbatim(self.conversiones.filter(|list| !list.is_empty()).map(Into::into)),
+            politica_presupuesto: text(self.politica_presupuesto),
+            fecha_inicio: text(self.fecha_inicio),
+            fecha_fin: text(self.fecha_fin),
         }
     }
 
@@ -144,6 +172,44 @@ impl ComandoAlpes<'_> {
             vigente_desde: text(self.vigente_desde),
             reglas: Verbatim(self.reglas.filter(|list| !list.is_empty()).map(Into::into)),
         }
+    }
+
+    fn into_edit(self) -> EditRecord {
+        let nulls = self.nulos.unwrap_or_default();
+        let is_null = |key: &str| nulls.iter().any(|null| null == key);
+        let text = |key: &str, sent: Option<&str>| if is_null(key) { Text::Null } else { text(sent) };
+        EditRecord {
+            id: id(self.id),
+            campaign_id: text("campaña_id", self.campaign_id),
+            nombre: text("nombre", self.nombre),
+            producto: text("producto", self.producto),
+            marca: text("marca", self.marca),
+            presupuesto: self.presupuesto.map_or(Amount::Absent, Amount::Exact),
+            moneda: text("moneda", self.moneda),
+            politica_presupuesto: text("politica_presupuesto", self.politica_presupuesto),
+            fecha_inicio: text("fecha_inicio", self.fecha_inicio),
+            fecha_fin: text("fecha_fin", self.fecha_fin),
+        }
+    }
+
+    fn into_state(self) -> StateRecord {
+        let (campaign_id, desde) = (text(self.campaign_id), text(self.desde));
+        StateRecord { id: id(self.id), campaign_id, desde, motivo: text(self.motivo) }
+    }
+
+    fn into_influencer(self) -> InfluencerRecord {
+        InfluencerRecord {
+            id: id(self.id),
+            influencer_id: text(self.influencer_id),
+            nombre: text(self.nombre),
+            email: text(self.email),
+            cedula: text(self.cedula),
+        }
+    }
+
+    fn into_membership(self) -> MembershipRecord {
+        let (campaign_id, influencer_id) = (text(self.campaign_id), text(self.influencer_id));
+        MembershipRecord { id: id(self.id), campaign_id, influencer_id, desde: text(self.desde) }
     }
 }
 
@@ -163,6 +229,11 @@ impl<'a> ComandoAlpes<'a> {
             Record::Reversal(record) => Self::of_reversal(record, assigned_id).ok(),
             Record::Campaign(record) => Self::of_campaign(record, assigned_id).ok(),
             Record::Terms(record) => Self::of_terms(record, assigned_id).ok(),
+            Record::Edit(record) => Self::of_edit(record, assigned_id).ok(),
+            Record::State(state, record) => Self::of_state(state.command(), record, assigned_id).ok(),
+            Record::Influencer(record) => Self::of_influencer(record, assigned_id).ok(),
+            Record::Membership(true, record) => Self::of_membership(Kind::AddInfluencer, record, assigned_id).ok(),
+            Record::Membership(false, record) => Self::of_membership(Kind::RemoveInfluencer, record, assigned_id).ok(),
         }
     }
 
@@ -214,9 +285,8 @@ impl<'a> ComandoAlpes<'a> {
 
     fn of_campaign(record: &'a CampaignRecord, assigned_id: Option<&'a str>) -> Result<Self, Unsayable> {
         // In this record null means missing, in JSON, too.
-        let is_null = |text: &Text| *text == Text::Null;
         let budget = if record.presupuesto.is_none() { &Amount::Absent } else { &record.presupuesto };
-        let currency = if is_null(&record.moneda) { &Text::Absent } else { &record.moneda };
+        let currency = if record.moneda == Text::Null { &Text::Absent } else { &record.moneda };
         Ok(Self {
             comando: Some(Kind::CreateCampaign.name()),
             id: sent_id(&record.id, assigned_id)?,
@@ -227,6 +297,9 @@ impl<'a> ComandoAlpes<'a> {
             marca: optional(&record.marca)?,
             influencers_ids: list(&record.influencers_ids)?,
             conversiones: record.conversiones.0.as_deref().filter(|list| *list != "null"),
+            politica_presupuesto: sent_or_null(&record.politica_presupuesto)?,
+            fecha_inicio: sent_or_null(&record.fecha_inicio)?,
+            fecha_fin: sent_or_null(&record.fecha_fin)?,
             ..Self::default()
         })
     }
@@ -242,6 +315,67 @@ impl<'a> ComandoAlpes<'a> {
             ..Self::default()
         })
     }
+
+    fn of_edit(record: &'a EditRecord, assigned_id: Option<&'a str>) -> Result<Self, Unsayable> {
+        let empty = Text::Given("".into());
+        let is_none = |(key, text): (&'a str, &Text)| (*text == Text::Null || *text == empty).then_some(key.into());
+        let texts = [("nombre", &record.nombre), ("producto", &record.producto), ("marca", &record.marca)];
+        let dates = [("fecha_inicio", &record.fecha_inicio), ("fecha_fin", &record.fecha_fin)];
+        let nulls: Vec<_> = texts.into_iter().chain(dates).filter_map(is_none).collect();
+        Ok(Self {
+            comando: Some(Kind::EditCampaign.name()),
+            id: sent_id(&record.id, assigned_id)?,
+            campaign_id: sent(&record.campaign_id)?,
+            nombre: optional(&record.nombre)?,
+            producto: optional(&record.producto)?,
+            marca: optional(&record.marca)?,
+            presupuesto: amount(&record.presupuesto, &record.moneda)?,
+            moneda: sent(&record.moneda)?,
+            politica_presupuesto: sent(&record.politica_presupuesto)?,
+            fecha_inicio: sent_or_null(&record.fecha_inicio)?,
+            fecha_fin: sent_or_null(&record.fecha_fin)?,
+            nulos: (!nulls.is_empty()).then_some(nulls),
+            ..Self::default()
+        })
+    }
+
+    fn of_state(kind: Kind, record: &'a StateRecord, assigned_id: Option<&'a str>) -> Result<Self, Unsayable> {
+        Ok(Self {
+            comando: Some(kind.name()),
+            id: sent_id(&record.id, assigned_id)?,
+            campaign_id: sent(&record.campaign_id)?,
+            desde: sent(&record.desde)?,
+            motivo: optional(&record.motivo)?,
+            ..Self::default()
+        })
+    }
+
+    fn of_influencer(record: &'a InfluencerRecord, assigned_id: Option<&'a str>) -> Result<Self, Unsayable> {
+        Ok(Self {
+            comando: Some(Kind::RegisterInfluencer.name()),
+            id: sent_id(&record.id, assigned_id)?,
+            influencer_id: sent(&record.influencer_id)?,
+            nombre: optional(&record.nombre)?,
+            email: optional(&record.email)?,
+            cedula: optional(&record.cedula)?,
+            ..Self::default()
+        })
+    }
+
+    fn of_membership(
+        kind: Kind,
+        record: &'a MembershipRecord,
+        assigned_id: Option<&'a str>,
+    ) -> Result<Self, Unsayable> {
+        Ok(Self {
+            comando: Some(kind.name()),
+            id: sent_id(&record.id, assigned_id)?,
+            campaign_id: sent(&record.campaign_id)?,
+            influencer_id: sent(&record.influencer_id)?,
+            desde: sent(&record.desde)?,
+            ..Self::default()
+        })
+    }
 }
 
 /// A text that is a fault when it is null or empty.
@@ -251,6 +385,11 @@ fn sent(text: &Text) -> Result<Option<&str>, Unsayable> {
         Text::Given(text) if !text.is_empty() => Ok(Some(text)),
         Text::Given(_) | Text::Null | Text::Wrong => Err(Unsayable),
     }
+}
+
+/// The same where null means missing, but the empty text is a fault.
+fn sent_or_null(text: &Text) -> Result<Option<&str>, Unsayable> {
+    if *text == Text::Null { Ok(None) } else { sent(text) }
 }
 
 /// A text that is missing when it is null or empty.

@@ -5,11 +5,12 @@ use serde::Deserialize;
 use super::field::{Amount, Text, Verbatim, judge_text};
 use super::tracking::currency;
 use super::{Context, command_id};
+use crate::campaign::dates_fault;
 use crate::content::ContentBuilder;
-use crate::{Campaign, Code, Fault, Faults, InfluencerId, Money};
+use crate::{BudgetPolicy, Campaign, Code, Dates, Fault, Faults, InfluencerId, Money};
 
 /// A campaign as it was sent. Unknown keys are ignored.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 pub struct CampaignRecord {
     #[serde(default)]
     pub(super) id: Text,
@@ -27,6 +28,12 @@ pub struct CampaignRecord {
     pub(super) influencers_ids: Verbatim,
     #[serde(default)]
     pub(super) conversiones: Verbatim,
+    #[serde(default)]
+    pub(super) politica_presupuesto: Text,
+    #[serde(default)]
+    pub(super) fecha_inicio: Text,
+    #[serde(default)]
+    pub(super) fecha_fin: Text,
 }
 
 impl CampaignRecord {
@@ -37,12 +44,18 @@ impl CampaignRecord {
         let product = self.producto.optional("producto", faults);
         let brand = self.marca.optional("marca", faults);
         // In this record null means missing: the users' clients write it for what they do not know.
-        let sent_currency = if self.moneda == Text::Null { Text::Absent } else { self.moneda };
+        let sent_currency = self.moneda.or_absent();
         let currency = currency(&sent_currency, faults);
         let sent_budget =
             if self.presupuesto.is_none() { None } else { self.presupuesto.judge("presupuesto", currency, faults) };
         let influencers = influencers(&self.influencers_ids, faults);
         let conversions = list(&self.conversiones, faults);
+        let policy = self.politica_presupuesto.or_absent().policy(faults);
+        let dates = Dates {
+            starts_at: self.fecha_inicio.or_absent().minute("fecha_inicio", "", faults),
+            ends_at: self.fecha_fin.or_absent().minute("fecha_fin", "", faults),
+        };
+        faults.extend((!dates.are_sound()).then(|| dates_fault(dates)));
         if let Some(faults) = Faults::of(std::mem::take(faults)) {
             return Err(faults);
         }
@@ -61,12 +74,23 @@ impl CampaignRecord {
             product,
             brand,
             budget: sent_budget.map_or(Money::zero(currency), |sent| sent.money),
+            policy: policy.unwrap_or_default(),
+            dates,
             influencers,
             conversions: conversions.into(),
             created_at: context.published_at,
-            content: content.build(),
+            content: said_later(content, policy, dates).build(),
         })
     }
+}
+
+/// Keys that came after the first campaigns: where none of them was sent, the content is what it always was.
+fn said_later(content: ContentBuilder, policy: Option<BudgetPolicy>, dates: Dates) -> ContentBuilder {
+    if policy.is_none() && dates == Dates::default() {
+        return content;
+    }
+    // No influencer is none, so these cannot be taken for more influencers.
+    content.text(None).text(policy.map(BudgetPolicy::name)).time(dates.starts_at).time(dates.ends_at)
 }
 
 fn influencers(sent: &Verbatim, faults: &mut Vec<Fault>) -> Vec<InfluencerId> {

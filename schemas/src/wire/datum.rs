@@ -244,6 +244,7 @@ impl From<CreateCampaignPayload<'_>> for CampaignRecord {
             marca: text(sent.marca),
             influencers_ids: texts(sent.influencers_ids.as_deref()),
             conversiones: texts(sent.conversiones.as_deref()),
+            ..Self::default()
         }
     }
 }

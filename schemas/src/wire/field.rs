@@ -6,7 +6,8 @@ use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Vis
 use serde_json::value::RawValue;
 use std::{borrow::Cow, fmt};
 
-use crate::{Code, Currency, Fault, Money, Timestamp, ids::ID_BYTES_MAX};
+use crate::campaign::CHANGE_ALIGNMENT;
+use crate::{BudgetPolicy, Code, Currency, Fault, Money, Timestamp, ids::ID_BYTES_MAX};
 
 /// A value that should be a text.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -63,6 +64,54 @@ impl Text {
             Self::Given(text) => Timestamp::parse(text).ok(),
             Self::Absent | Self::Null | Self::Wrong => None,
         }
+    }
+
+    /// An instant that is the start of a minute; none when absent, as for [`instant`](Self::instant).
+    pub(crate) fn minute(&self, path: &'static str, omit: &str, faults: &mut Vec<Fault>) -> Option<Timestamp> {
+        let instant = self.instant(path, omit, faults)?;
+        if instant != instant.floor(CHANGE_ALIGNMENT) {
+            note(faults, Code::InvalidTimestamp, path, "debe ser un minuto entero, como 2026-01-01T12:00:00Z");
+            return None;
+        }
+        Some(instant)
+    }
+
+    /// A whole minute that may be taken back: absent says nothing, null says that there is none.
+    pub(crate) fn nullable_minute(&self, path: &'static str, faults: &mut Vec<Fault>) -> Option<Option<Timestamp>> {
+        if *self == Self::Null { Some(None) } else { self.minute(path, "omítala", faults).map(Some) }
+    }
+
+    /// A text that may be taken back: absent says nothing, null or empty says that there is none.
+    pub(crate) fn nullable(self, path: &'static str, faults: &mut Vec<Fault>) -> Option<Option<Box<str>>> {
+        if self == Self::Absent { None } else { Some(self.optional(path, faults)) }
+    }
+
+    /// A text of `bytes_max` at most that may be missing, null or empty: then there is none.
+    pub(crate) fn bounded(self, path: &'static str, bytes_max: usize, faults: &mut Vec<Fault>) -> Option<Box<str>> {
+        let text = self.optional(path, faults)?;
+        if text.len() > bytes_max {
+            note(faults, Code::InvalidValue, path, &format!("tiene más de {bytes_max} bytes; acórtelo"));
+        }
+        Some(text)
+    }
+
+    /// `politica_presupuesto`; none when absent.
+    pub(crate) fn policy(&self, faults: &mut Vec<Fault>) -> Option<BudgetPolicy> {
+        let (path, names) = ("politica_presupuesto", BudgetPolicy::ALL.map(BudgetPolicy::name).join(", "));
+        let found = match self {
+            Self::Absent => return None,
+            Self::Given(name) => BudgetPolicy::ALL.into_iter().find(|policy| policy.name() == &**name),
+            Self::Null | Self::Wrong => None,
+        };
+        if found.is_none() {
+            note(faults, Code::InvalidValue, path, &format!("debe ser uno de {names}; o omítala"));
+        }
+        found
+    }
+
+    /// The same where null means absent.
+    pub(crate) fn or_absent(self) -> Self {
+        if self == Self::Null { Self::Absent } else { self }
     }
 
     /// A text that may be missing, null or empty: then there is none.

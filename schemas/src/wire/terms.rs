@@ -2,12 +2,12 @@
 
 use serde::Deserialize;
 
-use super::field::{Text, Verbatim, note};
+use super::field::{Text, Verbatim};
 use super::rules::rules;
 use super::{Context, command_id};
 use crate::content::ContentBuilder;
 use crate::terms::{Pay, Rule, TERMS_ALIGNMENT, Terms};
-use crate::{Code, ConversionKind, Currency, Fault, Faults, InfluencerId, Timestamp};
+use crate::{ConversionKind, Currency, Fault, Faults, InfluencerId, Timestamp};
 
 /// Terms as they were sent. Unknown keys are ignored; in a rule, where they might mean money, they are faults.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -81,11 +81,5 @@ fn said(content: ContentBuilder, rule: &Rule) -> ContentBuilder {
 }
 
 fn valid_from(sent: &Text, faults: &mut Vec<Fault>) -> Option<Timestamp> {
-    let from = sent.instant("vigente_desde", "omítala (desde ahora)", faults)?;
-    if from != from.floor(TERMS_ALIGNMENT) {
-        let wanted = "debe ser un minuto entero, como 2026-01-01T12:00:00Z";
-        note(faults, Code::InvalidTimestamp, "vigente_desde", wanted);
-        return None;
-    }
-    Some(from)
+    sent.minute("vigente_desde", "omítala (desde ahora)", faults)
 }

@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::epoch::Writer;
+use crate::names::NOBODY;
 use crate::{SinkError, TENANT};
 
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -107,6 +108,14 @@ pub(crate) async fn leave_for_campaign(
 ) -> Result<(), sqlx::Error> {
     sqlx::query(REFRESH).bind(campaign).execute(&mut *connection).await?;
     sqlx::query(LEAVE_FOR_CAMPAIGN).bind(campaign).bind(influencer).bind(since).execute(connection).await?;
+    Ok(())
+}
+
+/// Marks a campaign whose budget is another one now, under nobody's name: nothing is worth anything else, but more or less
+/// of it may be approved.
+pub(crate) async fn leave_for_budget(connection: &mut PgConnection, campaign: i32) -> Result<(), sqlx::Error> {
+    let leave = r#"INSERT INTO unsettled (campaign, influencer, hour, cause) VALUES ($1, $2, 'epoch', 't'::"char")"#;
+    sqlx::query(leave).bind(campaign).bind(NOBODY).execute(connection).await?;
     Ok(())
 }
 

@@ -167,9 +167,7 @@ fn entry(reject: &Stored, payload: Bytes, encoding: Encoding, now: Timestamp) ->
     }
     let kind = reject.kind();
     let record = encoding.decode(kind, &payload)?;
-    // A command without a time happened when it was first published. One with a time is judged as of now: what was in
-    // the future then may have come to pass.
-    let published_at = if record.event_time().is_some() { now } else { reject.published_at() };
+    let published_at = record.replayed_at(reject.published_at(), now);
     let assigned_id = reject.assigned_id();
     let context = Context { source: &reject.source, position: reject.position(), published_at, assigned_id };
     let key = PartitionKey::of(&record.validate(context, Privacy::default())?);
