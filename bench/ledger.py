@@ -8,7 +8,7 @@ import time
 
 HOST, POSTINGS = sys.argv[1], int(sys.argv[2])
 ROUNDS = 1_000
-HEAVY = 50
+HEAVY = 100
 random.seed(7)
 
 
