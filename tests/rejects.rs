@@ -202,3 +202,41 @@ async fn exports_are_what_was_promised() {
     let unpacked = std::io::read_to_string(flate2::read::GzDecoder::new(std::fs::File::open(path).unwrap())).unwrap();
     assert_eq!(unpacked, export(&["ventanas", "--out", "-"]));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_ledger_is_exported() {
+    let options = database().await;
+    let mut connection = options.connect().await.unwrap();
+    sqlx::raw_sql(
+        "INSERT INTO terms (tenant, id, campaign, valid_from, defined_at)
+             SELECT 1, '=t', campaign, '2026-01-01', '2026-01-01' FROM campaign_names WHERE name = 'cmp-ñ';
+         INSERT INTO commission_rules (terms, rule, basis, conversion, percent) VALUES (1, 1, 3, 1, 6.5)",
+    )
+    .execute(&mut connection)
+    .await
+    .unwrap();
+    assert_eq!(pipeline::poster::drain(&options).await.unwrap(), 1);
+    let posted: String = sqlx::query_scalar(
+        r#"SELECT to_char(posted_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') FROM postings"#,
+    )
+    .fetch_one(&mut connection)
+    .await
+    .unwrap();
+    let export = |table: &str| text(&alpes(&options, &["export", table], ""));
+    let at = "2026-01-01T00:01:00.000000Z";
+    assert_eq!(
+        export("comisiones"),
+        format!(
+            "asiento,fecha,campaña_id,influencer_id,moneda,concepto,causa,monto,comision,conversion_id,ventana_desde,\
+             ventana_hasta,terminos_id,regla,cantidad_antes,cantidad_despues,exacto,total_antes,total_despues,revierte,\
+             estado,motivo_retencion,saldo\n\
+             1,{posted},cmp-ñ,inf-1,COP,COMISION,CONVERSION,9750.03,1,c-1,{at},{at},'=t,1,0,150000.5,9750.0325,0,9750.03,,\
+             APROBADA,,9750.03\n"
+        )
+    );
+    assert_eq!(
+        export("saldos"),
+        "campaña_id,influencer_id,moneda,devengada,revertida,retenida,aprobada,pagada,saldo\n\
+         cmp-ñ,inf-1,COP,9750.03,0,0,9750.03,0,9750.03\n"
+    );
+}

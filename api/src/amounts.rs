@@ -37,6 +37,12 @@ impl Exact {
         Self::decimal(rate.round_dp_with_strategy(RATE_DECIMALS, RoundingStrategy::MidpointNearestEven))
     }
 
+    /// `part` for each of `whole`, rounded half to even to four decimals; none of nothing.
+    pub(crate) fn ratio(part: Decimal, whole: Decimal) -> Option<Self> {
+        let ratio = part.checked_div(whole)?;
+        Some(Self::decimal(ratio.round_dp_with_strategy(RATE_DECIMALS, RoundingStrategy::MidpointNearestEven)))
+    }
+
     fn number(text: String) -> Self {
         // A decimal's text is a JSON number.
         Self(RawValue::from_string(text).unwrap_or_else(|_| RawValue::NULL.to_owned()))
@@ -56,6 +62,9 @@ mod tests {
         assert_eq!(written(Exact::percent(1, 3)), "33.3333");
         assert_eq!(written(Exact::percent(1, 2)), "50");
         assert_eq!(written(Exact::percent(7, 0)), "0");
+        let ratio = |part: &str, whole: i64| Exact::ratio(part.parse().unwrap(), whole.into()).map(written);
+        assert_eq!(ratio("10500.50", 3), Some("3500.1667".into()));
+        assert_eq!(ratio("1", 0), None);
         assert_eq!(written(Exact::percent(i64::MAX, 1)), "922337203685477580700");
     }
 }

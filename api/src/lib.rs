@@ -6,8 +6,12 @@
 
 mod accept;
 mod amounts;
+mod balances;
+mod budget;
+mod earned;
 mod edge;
 mod error;
+mod explain;
 mod openapi;
 mod outcome;
 mod page;
@@ -20,6 +24,7 @@ pub mod router;
 mod routes;
 pub mod server;
 mod state;
+mod statement;
 mod sums;
 mod time;
 

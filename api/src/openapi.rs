@@ -22,6 +22,7 @@ use crate::outcome::Outcome;
         (name = "tracking", description = "Commands: impressions, clicks, conversions, batches"),
         (name = "consultas", description = "Queries: rows, statistics, series, rankings"),
         (name = "marketing-influencers", description = "Campaigns, their states and commissions, and their influencers"),
+        (name = "pagos", description = "What was posted for commissions, and why; statements and balances"),
         (name = "rechazos", description = "What could not be counted, and another try"),
         (name = "salud", description = "Health and metrics"),
     )

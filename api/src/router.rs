@@ -13,8 +13,9 @@ use utoipa_axum::routes;
 use crate::edge::{CampaignPaths, observe};
 use crate::openapi::{Document, with_unique_ids};
 use crate::routes::{
-    batches, campaigns, clicks, commands, conversions, edits, health, impressions, influencers, late, members,
-    profiles, ranking, rejects, reversals, series, simulation, states, statistics, terms,
+    balance, batches, campaigns, clicks, commands, conversions, edits, explanation, health, impressions, influencers,
+    late, members, postings, profiles, ranking, rejects, reversals, series, simulation, statement, states, statistics,
+    terms,
 };
 use crate::{ApiError, ApiState};
 
@@ -44,7 +45,7 @@ fn base() -> Routes {
         .routes(routes!(health::metrics))
 }
 
-/// Commands, campaigns, influencers and rejects.
+/// Commands, campaigns, influencers, payments and rejects.
 fn writing() -> Routes {
     OpenApiRouter::new()
         .routes(routes!(health::tracking))
@@ -66,6 +67,10 @@ fn writing() -> Routes {
         .routes(routes!(profiles::one, profiles::register))
         .routes(routes!(terms::define, terms::list))
         .routes(routes!(simulation::simulate))
+        .routes(routes!(postings::list))
+        .routes(routes!(explanation::one))
+        .routes(routes!(statement::of_influencer))
+        .routes(routes!(balance::of_influencer))
         .routes(routes!(rejects::list))
         .routes(routes!(rejects::one))
         .routes(routes!(rejects::replay))

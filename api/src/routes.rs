@@ -1,22 +1,26 @@
 //! One file per resource: parameters, answer, handler and query side by side.
 
+pub(crate) mod balance;
 pub(crate) mod batches;
 pub(crate) mod campaigns;
 pub(crate) mod clicks;
 pub(crate) mod commands;
 pub(crate) mod conversions;
 pub(crate) mod edits;
+pub(crate) mod explanation;
 pub(crate) mod health;
 pub(crate) mod impressions;
 pub(crate) mod influencers;
 pub(crate) mod late;
 pub(crate) mod members;
+pub(crate) mod postings;
 pub(crate) mod profiles;
 pub(crate) mod ranking;
 pub(crate) mod rejects;
 pub(crate) mod reversals;
 pub(crate) mod series;
 pub(crate) mod simulation;
+pub(crate) mod statement;
 pub(crate) mod states;
 pub(crate) mod statistics;
 pub(crate) mod terms;

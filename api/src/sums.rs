@@ -22,6 +22,8 @@ pub(crate) struct Subject {
     pub(crate) number: Option<i32>,
     /// The campaign's currency, if it was created.
     pub(crate) currency: Option<String>,
+    /// The campaign's budget, if it was created.
+    pub(crate) budget: Option<Decimal>,
     /// When its totals last changed.
     pub(crate) updated_at: Option<Time>,
     watermark: Option<Time>,
@@ -58,13 +60,13 @@ macro_rules! subject {
 }
 
 const CAMPAIGN: &str = subject!(
-    "n.campaign AS number, c.currency,
+    "n.campaign AS number, c.currency, c.budget,
      (SELECT max(t.updated_at) FROM campaign_totals t WHERE t.campaign = n.campaign) AS updated_at",
     "LEFT JOIN campaign_names n ON n.tenant = $1 AND n.name = $2 LEFT JOIN campaigns c ON c.campaign = n.campaign"
 );
 
 const INFLUENCER: &str = subject!(
-    "n.influencer AS number, NULL::text AS currency, NULL::timestamptz AS updated_at",
+    "n.influencer AS number, NULL::text AS currency, NULL::numeric AS budget, NULL::timestamptz AS updated_at",
     "LEFT JOIN influencer_names n ON n.tenant = $1 AND n.name = $2"
 );
 
@@ -127,17 +129,21 @@ pub(crate) struct Totals {
 }
 
 impl Sums {
+    /// Amounts of conversions by currency.
+    pub(crate) fn amounts(&self) -> impl Iterator<Item = (&str, Decimal)> {
+        self.currencies.iter().map(String::as_str).zip(self.amounts.iter().copied())
+    }
+
     /// For the answer; `preferred` is the campaign's currency.
     pub(crate) fn totals(&self, preferred: Option<&str>) -> Totals {
-        let by_currency = || self.currencies.iter().zip(self.amounts.iter().copied());
         let currency = main_currency(preferred, [self]);
-        let amount = by_currency().find(|(code, _)| **code == currency).map_or(Decimal::ZERO, |(_, sum)| sum);
+        let amount = self.amounts().find(|(code, _)| *code == currency).map_or(Decimal::ZERO, |(_, sum)| sum);
         Totals {
             impressions: self.impressions,
             clicks: self.clicks,
             conversions: self.conversions,
             amount: Exact::amount(amount, &currency),
-            amounts: by_currency().map(|(code, sum)| (code.clone(), Exact::amount(sum, code))).collect(),
+            amounts: self.amounts().map(|(code, sum)| (code.to_owned(), Exact::amount(sum, code))).collect(),
             conversion_rate: Exact::percent(self.conversions, self.impressions),
             ctr: Exact::percent(self.clicks, self.impressions),
             currency,

@@ -150,7 +150,7 @@ impl Rule {
     }
 
     /// The part of a rate that one unit of quantity earns: a thousandth for CPM, a hundredth for a percentage.
-    const fn unit(&self) -> Decimal {
+    pub const fn unit(&self) -> Decimal {
         match (self.basis, self.pay) {
             (Basis::ThousandImpressions, _) => Decimal::from_parts(1, 0, 0, false, 3),
             (_, Pay::Percent(_)) => Decimal::from_parts(1, 0, 0, false, 2),

@@ -14,7 +14,7 @@ pub mod history;
 mod inputs;
 pub(crate) mod marks;
 mod postings;
-mod rules;
+pub mod rules;
 
 use schemas::commission::{Rules, Settled, Unsettled};
 use sqlx::PgConnection;

@@ -1,4 +1,4 @@
-//! `alpes export`: windows, amounts, events, campaigns or rejects as CSV or NDJSON.
+//! `alpes export`: windows, amounts, events, campaigns, commissions or rejects as CSV or NDJSON.
 
 use sqlx::postgres::PgConnectOptions;
 

@@ -9,6 +9,10 @@ pub enum Table {
     Ventanas,
     /// Amounts and commissions by window and currency
     Valores,
+    /// The ledger: one posting a row
+    Comisiones,
+    /// What commissions come to, by campaign, influencer and currency
+    Saldos,
     /// Rejects by code, as far as they are not resolved
     Rechazos,
     /// Impressions and clicks, one by one
@@ -94,6 +98,59 @@ const VALORES: Source = Source {
             GROUP BY campaign, influencer, start, currency HAVING sum(amount) <> 0 OR sum(commission) <> 0) a \
            JOIN campaign_names c USING (campaign) LEFT JOIN influencer_names i USING (influencer)",
     order: r#"c.name COLLATE "C", i.name COLLATE "C" NULLS FIRST, a.start, a.currency COLLATE "C""#,
+};
+
+/// In the order in which they were posted.
+const COMISIONES: Source = Source {
+    columns: &[
+        Exact("asiento", "p.posting"),
+        Instant("fecha", "p.posted_at"),
+        Text("campaña_id", "c.name"),
+        Text("influencer_id", "i.name"),
+        Exact("moneda", "p.currency"),
+        Exact("concepto", "CASE p.concept WHEN 'r' THEN 'REVERSION' ELSE 'COMISION' END"),
+        Exact(
+            "causa",
+            "CASE p.cause WHEN 'c' THEN 'CONVERSION' WHEN 'w' THEN 'VENTANAS' WHEN 't' THEN 'TERMINOS' ELSE 'REVERSION' END",
+        ),
+        Amount("monto", "CASE p.credit WHEN 'p' THEN p.amount ELSE -p.amount END"),
+        Exact("comision", "p.commission"),
+        Text("conversion_id", "p.conversion"),
+        Instant("ventana_desde", "p.event_from"),
+        Instant("ventana_hasta", "p.event_to"),
+        Text("terminos_id", "t.id"),
+        Exact("regla", "p.rule"),
+        Amount("cantidad_antes", "p.quantity_before"),
+        Amount("cantidad_despues", "p.quantity_after"),
+        Amount("exacto", "p.exact_after"),
+        Amount("total_antes", "p.total_before"),
+        Amount("total_despues", "p.total_after"),
+        Exact("revierte", "p.reverses"),
+        Exact("estado", "CASE WHEN h.posting IS NULL THEN 'APROBADA' ELSE 'PENDIENTE' END"),
+        Exact("motivo_retencion", "CASE h.reason WHEN 'b' THEN 'PRESUPUESTO' WHEN 'd' THEN 'DISPUTA' END"),
+        Amount("saldo", "p.balance"),
+    ],
+    rows: "postings p JOIN campaign_names c USING (campaign) JOIN influencer_names i USING (influencer) \
+           JOIN terms t ON t.terms = p.terms \
+           LEFT JOIN (SELECT posting, max(reason) AS reason FROM (SELECT posting, reason::text FROM held_postings) h \
+                      GROUP BY posting) h ON h.posting = p.posting",
+    order: "p.posting",
+};
+
+const SALDOS: Source = Source {
+    columns: &[
+        Text("campaña_id", "c.name"),
+        Text("influencer_id", "i.name"),
+        Exact("moneda", "b.currency"),
+        Amount("devengada", "b.earned"),
+        Amount("revertida", "b.reversed"),
+        Amount("retenida", "b.held"),
+        Amount("aprobada", "b.earned - b.reversed - b.held - b.paid"),
+        Amount("pagada", "b.paid"),
+        Amount("saldo", "b.earned - b.reversed - b.paid"),
+    ],
+    rows: "balances b JOIN campaign_names c USING (campaign) JOIN influencer_names i USING (influencer)",
+    order: r#"c.name COLLATE "C", i.name COLLATE "C", b.currency COLLATE "C""#,
 };
 
 const RECHAZOS: Source = Source {
@@ -220,6 +277,8 @@ impl Table {
         match self {
             Self::Ventanas => VENTANAS,
             Self::Valores => VALORES,
+            Self::Comisiones => COMISIONES,
+            Self::Saldos => SALDOS,
             Self::Rechazos => RECHAZOS,
             Self::Impresiones => IMPRESIONES,
             Self::Conversiones => CONVERSIONES,

@@ -15,6 +15,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::accept::{Answers, accept};
 use crate::amounts::Exact;
+use crate::budget;
 use crate::edge::{CommandBody, Id, Prefer, PreferHeader, Query, TextParam};
 use crate::error::Problem;
 use crate::page::{Cursor, Limit, TimeKey, next_page};
@@ -81,6 +82,9 @@ pub(crate) struct Campaign {
     product: Option<String>,
     #[serde(rename = "presupuesto")]
     budget: Exact,
+    /// What commissions have taken of the budget; not in lists.
+    #[serde(rename = "presupuesto_detalle", skip_serializing_if = "Option::is_none")]
+    budget_detail: Option<budget::Detail>,
     #[serde(rename = "moneda")]
     #[schema(example = "COP")]
     currency: String,
@@ -129,6 +133,7 @@ struct NextState {
 
 #[derive(Debug, FromRow)]
 struct CampaignRow {
+    campaign: i32,
     id: String,
     name: Option<String>,
     product: Option<String>,
@@ -152,6 +157,7 @@ impl From<CampaignRow> for Campaign {
     fn from(row: CampaignRow) -> Self {
         Self {
             budget: Exact::amount(row.budget, &row.currency),
+            budget_detail: None,
             // The column holds JSON, checked by PostgreSQL.
             conversions: RawValue::from_string(row.conversions).unwrap_or_else(|_| RawValue::NULL.to_owned()),
             id: row.id,
@@ -174,7 +180,7 @@ impl From<CampaignRow> for Campaign {
 
 /// Campaigns (`c`) with what they are now (`s`) and will be next.
 const SELECT: &str = "
-SELECT c.id, c.name, c.product, c.brand, c.budget, c.currency, c.influencers, c.conversions::text, c.budget_policy,
+SELECT c.campaign, c.id, c.name, c.product, c.brand, c.budget, c.currency, c.influencers, c.conversions::text, c.budget_policy,
        c.starts_at, c.ends_at, s.state, s.since AS state_since, s.reason AS state_reason, n.state AS next_state, n.valid_from AS next_from,
        c.created_at
 FROM campaigns c JOIN current_states s USING (campaign) LEFT JOIN LATERAL (
@@ -189,7 +195,9 @@ FROM campaigns c JOIN current_states s USING (campaign) LEFT JOIN LATERAL (
 pub(crate) async fn one(State(state): State<Arc<ApiState>>, Id(id): Id) -> Result<Json<Campaign>, ApiError> {
     let select = AssertSqlSafe(format!("{SELECT} WHERE c.tenant = $1 AND c.id = $2"));
     let row: Option<CampaignRow> = sqlx::query_as(select).bind(TENANT).bind(&id).fetch_optional(&state.pool).await?;
-    row.map(|row| Json(row.into())).ok_or_else(|| ApiError::not_found("Not Found"))
+    let row = row.ok_or_else(|| ApiError::not_found("Not Found"))?;
+    let budget_detail = Some(budget::detail(&state.pool, row.campaign, row.budget, &row.currency).await?);
+    Ok(Json(Campaign { budget_detail, ..row.into() }))
 }
 
 /// Campaigns, newest first.
@@ -255,9 +263,9 @@ impl TryFrom<String> for KnownState {
 }
 
 /// `moneda`, which must be one that Alpes counts in.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(try_from = "String")]
-struct KnownCurrency(Currency);
+pub(crate) struct KnownCurrency(pub(crate) Currency);
 
 impl TryFrom<String> for KnownCurrency {
     type Error = String;

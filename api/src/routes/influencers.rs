@@ -6,6 +6,8 @@ use serde::Serialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
 
+use crate::balances;
+use crate::earned::OfAllTime;
 use crate::edge::Id;
 use crate::sums::{self, InfluencerSums, Progress, Subject, Totals};
 use crate::{ApiError, ApiState};
@@ -22,6 +24,8 @@ pub(crate) struct Statistics {
     #[serde(flatten)]
     totals: Totals,
     #[serde(flatten)]
+    commissions: OfAllTime,
+    #[serde(flatten)]
     progress: Progress,
 }
 
@@ -31,10 +35,15 @@ pub(crate) struct Statistics {
     responses((status = OK, body = Statistics)))]
 pub(crate) async fn statistics(State(state): State<Arc<ApiState>>, Id(id): Id) -> Result<Json<Statistics>, ApiError> {
     let influencer = Subject::influencer(&state.pool, &id).await?;
-    let InfluencerSums { campaigns, sums } = match influencer.number {
-        Some(number) => sums::influencer_totals(&state.pool, number).await?,
-        None => InfluencerSums::default(),
+    let (InfluencerSums { campaigns, sums }, balances, open) = match influencer.number {
+        Some(number) => (
+            sums::influencer_totals(&state.pool, number).await?,
+            balances::of_influencer(&state.pool, number).await?,
+            balances::open_of_influencer(&state.pool, number, influencer.closed_through()).await?,
+        ),
+        None => Default::default(),
     };
+    let commissions = OfAllTime::of(&balances, &open, &sums);
     let (totals, progress) = (sums.totals(None), influencer.progress());
-    Ok(Json(Statistics { influencer_id: id, campaigns, totals, progress }))
+    Ok(Json(Statistics { influencer_id: id, campaigns, totals, commissions, progress }))
 }

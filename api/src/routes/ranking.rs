@@ -4,11 +4,14 @@ use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
 use sqlx::FromRow;
+use std::collections::HashMap;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 use utoipa::ToSchema;
 
+use crate::balances::{self, Balance, OfOne, Open};
+use crate::earned::OfAllTime;
 use crate::edge::{Id, Query};
 use crate::error::Problem;
 use crate::page::{Cursor, NoCursor, PageParams, next_page};
@@ -41,10 +44,13 @@ pub(crate) struct Ranked {
     influencer_id: Option<String>,
     #[serde(flatten)]
     totals: Totals,
+    #[serde(flatten)]
+    commissions: OfAllTime,
 }
 
 #[derive(Debug, FromRow)]
 struct Row {
+    influencer: i32,
     name: String,
     #[sqlx(flatten)]
     sums: Sums,
@@ -108,7 +114,7 @@ counted AS (
     SELECT influencer, array_agg(currency ORDER BY currency) AS currencies, array_agg(amount ORDER BY currency) AS amounts
     FROM priced GROUP BY 1
 )
-SELECT name, impressions, clicks, conversions, coalesce(currencies, '{}') AS currencies,
+SELECT influencer, name, impressions, clicks, conversions, coalesce(currencies, '{}') AS currencies,
        coalesce(amounts, '{}') AS amounts
 FROM page LEFT JOIN lists USING (influencer) ORDER BY conversions DESC, impressions DESC, name
 "#;
@@ -143,11 +149,35 @@ pub(crate) async fn of_campaign(
         name: row.name.clone(),
     };
     let next = next_page(&rows, params.limit, rank);
-    let ranked = |row: Row| Ranked {
-        totals: row.sums.totals(campaign.currency.as_deref()),
-        influencer_id: (!row.name.is_empty()).then_some(row.name),
+    let mut earned = earned(&state, &campaign, &rows).await?;
+    let ranked = |row: Row| {
+        let (balances, open) = earned.remove(&row.influencer).unwrap_or_default();
+        Ranked {
+            totals: row.sums.totals(campaign.currency.as_deref()),
+            commissions: OfAllTime::of(&balances, &open, &row.sums),
+            influencer_id: (!row.name.is_empty()).then_some(row.name),
+        }
     };
     let progress = campaign.progress();
     let influencers: Vec<Ranked> = rows.into_iter().map(ranked).collect();
     Ok(Json(Ranking { campaign_id: id, total: influencers.len(), influencers, next, progress }))
+}
+
+/// What was posted to the influencers of a page, and what their open windows bring.
+async fn earned(
+    state: &ApiState,
+    campaign: &Subject,
+    rows: &[Row],
+) -> Result<HashMap<i32, (Vec<Balance>, Vec<Open>)>, sqlx::Error> {
+    let mut earned: HashMap<i32, (Vec<Balance>, Vec<Open>)> = HashMap::new();
+    let Some(number) = campaign.number else { return Ok(earned) };
+    let influencers: Vec<i32> = rows.iter().map(|row| row.influencer).collect();
+    for OfOne { influencer, balance } in balances::in_campaign(&state.pool, number, &influencers).await? {
+        earned.entry(influencer).or_default().0.push(balance);
+    }
+    let closed_through = campaign.closed_through();
+    for open in balances::open_in_campaign(&state.pool, number, &influencers, closed_through).await? {
+        earned.entry(open.influencer).or_default().1.push(open);
+    }
+    Ok(earned)
 }

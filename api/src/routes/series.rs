@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
 
+use crate::earned::{self, Earned, OfRange};
 use crate::edge::{Id, Query};
 use crate::error::Problem;
 use crate::pieces::{Grain, Range, split};
@@ -95,6 +96,8 @@ pub(crate) struct Point {
     start: Time,
     #[serde(flatten)]
     totals: Totals,
+    #[serde(flatten)]
+    commissions: OfRange,
 }
 
 /// A campaign's sums over time, exact and live. Zeros for an unknown campaign.
@@ -112,20 +115,22 @@ pub(crate) async fn of_campaign(
     let Granularity(grain) = params.granularidad;
     let range = range(&params, Timestamp::now())?;
     let campaign = Subject::campaign(&state.pool, &id).await?;
-    let buckets = match campaign.number {
-        Some(number) => {
-            let pieces = split(range, campaign.closed_through(), grain);
-            sums::campaign_buckets(&state.pool, number, &pieces, grain.width(), range.from).await?
-        }
-        None => Vec::new(),
+    let pieces = split(range, campaign.closed_through(), grain);
+    let (buckets, earned) = match campaign.number {
+        Some(number) => (
+            sums::campaign_buckets(&state.pool, number, &pieces, grain.width(), range.from).await?,
+            earned::buckets(&state.pool, number, &pieces, grain.width(), range.from).await?,
+        ),
+        None => Default::default(),
     };
     // One currency for all points, or they could not be drawn as one line.
     let currency = sums::main_currency(campaign.currency.as_deref(), buckets.iter().map(|bucket| &bucket.sums));
     let sums: HashMap<Timestamp, Sums> =
         buckets.into_iter().map(|bucket| (bucket.bucket.into(), bucket.sums)).collect();
-    let point = |start: Timestamp| Point {
-        start: start.into(),
-        totals: sums.get(&start).unwrap_or(&Sums::default()).totals(Some(&currency)),
+    let (no_sums, no_earned) = (Sums::default(), Earned::default());
+    let point = |start: Timestamp| {
+        let (sums, earned) = (sums.get(&start).unwrap_or(&no_sums), earned.get(&start).unwrap_or(&no_earned));
+        Point { start: start.into(), totals: sums.totals(Some(&currency)), commissions: OfRange::of(earned, sums) }
     };
     Ok(Json(Series {
         points: starts(range, grain).map(point).collect(),

@@ -6,12 +6,12 @@ use axum::response::Response;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
-use schemas::terms::{Period, Scale};
-use schemas::{ConversionKind, Kind};
+use schemas::terms::{self, Pay};
+use schemas::{ConversionKind, Currency, Kind};
 use serde::Serialize;
 use sinks::TENANT;
 use sqlx::FromRow;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use utoipa::ToSchema;
 
@@ -199,45 +199,32 @@ struct Row {
     defined_at: Time,
 }
 
-#[derive(Debug, FromRow)]
-struct RuleRow {
-    terms: i32,
-    basis: i16,
-    conversion: i16,
-    amount: Option<Decimal>,
-    currency: Option<String>,
-    percent: Option<Decimal>,
-    minimum: Option<Decimal>,
-    cap: Option<Decimal>,
-    period: String,
-    retroactive: bool,
-    tier_since: Vec<Decimal>,
-    tier_rates: Vec<Decimal>,
-}
-
-impl From<RuleRow> for Rule {
-    fn from(row: RuleRow) -> Self {
+impl From<&terms::Rule> for Rule {
+    fn from(rule: &terms::Rule) -> Self {
         // Where there is an amount, there is a currency.
-        let money = |amount: Decimal| Exact::amount(amount, row.currency.as_deref().unwrap_or_default());
-        let is_tiered = !row.tier_since.is_empty();
-        let is_periodic = is_tiered || row.cap.is_some();
-        let scale = if row.retroactive { Scale::Retroactive } else { Scale::Marginal };
-        let tiers = row.tier_since.into_iter().zip(row.tier_rates).map(|(since, rate)| match row.percent {
-            Some(_) => Tier { since: money(since), amount: None, percent: Some(Exact::decimal(rate)) },
-            None => Tier { since: Exact::decimal(since), amount: Some(money(rate)), percent: None },
-        });
+        let code = rule.currency.map_or("", Currency::code);
+        let money = |amount: Decimal| Exact::amount(amount, code);
+        let tier = |tier: &terms::Tier| match rule.pay {
+            Pay::Percent(_) => {
+                Tier { since: money(tier.since), amount: None, percent: Some(Exact::decimal(tier.rate)) }
+            }
+            Pay::Flat(_) => Tier { since: Exact::decimal(tier.since), amount: Some(money(tier.rate)), percent: None },
+        };
+        let (amount, percent) = match rule.pay {
+            Pay::Flat(flat) => (Some(money(flat.amount())), None),
+            Pay::Percent(percent) => (None, Some(Exact::decimal(percent))),
+        };
         Self {
-            // The table holds no other numbers.
-            basis: ["CPM", "CPC", "CPA"].get(row.basis as usize - 1).copied().unwrap_or_default(),
-            conversion: ConversionKind::from_number(row.conversion).map(ConversionKind::name),
-            amount: row.amount.map(money),
-            percent: row.percent.map(Exact::decimal),
-            minimum: row.minimum.map(money),
-            cap: row.cap.map(money),
-            tiers: tiers.collect(),
-            scale: is_tiered.then(|| scale.name()),
-            period: Period::from_letter(&row.period).filter(|_| is_periodic).map(Period::name),
-            currency: row.currency,
+            basis: rule.basis.name(),
+            conversion: rule.basis.conversion().map(ConversionKind::name),
+            amount,
+            currency: rule.currency.map(|currency| currency.code().into()),
+            percent,
+            minimum: rule.minimum.map(money),
+            cap: rule.cap.map(money),
+            tiers: rule.tiers.iter().map(tier).collect(),
+            scale: (!rule.tiers.is_empty()).then(|| rule.scale.name()),
+            period: rule.is_periodic().then(|| rule.period.name()),
         }
     }
 }
@@ -264,11 +251,6 @@ SELECT t.id, t.terms AS version, t.valid_from, nullif(t.valid_until, 'infinity')
 FROM campaign_names c JOIN terms_in_force t USING (campaign) LEFT JOIN influencer_names i USING (influencer)
 WHERE c.tenant = $1 AND c.name = $2 AND (t.valid_from, t.id) < ($3, $4)
 ORDER BY t.valid_from DESC, t.id DESC LIMIT $5";
-
-/// In the order in which they were sent.
-const RULES: &str = "
-SELECT terms, basis, conversion, amount, currency, percent, minimum, cap, period::text, retroactive, tier_since, tier_rates
-FROM commission_rules WHERE terms = ANY($1) ORDER BY terms, rule";
 
 /// The versions of a campaign's terms, the latest beginning first.
 #[utoipa::path(get, path = "/marketing-influencers/campañas/{id}/comisiones", tag = "marketing-influencers",
@@ -303,13 +285,14 @@ pub(crate) async fn list(
     Ok(Json(Page { campaign, total: terms.len(), terms, next }))
 }
 
-/// The rules of these versions; terms never change, so that a second look sees what belongs to the first.
+/// The rules of these versions, in the order in which they were sent; terms never change, so that a second look sees what
+/// belongs to the first.
 async fn rules(state: &ApiState, rows: &[Row]) -> Result<HashMap<i32, Vec<Rule>>, ApiError> {
     let versions: Vec<_> = rows.iter().map(|row| row.version).collect();
-    let rows: Vec<RuleRow> = sqlx::query_as(RULES).bind(versions).fetch_all(&state.pool).await?;
+    let known = sinks::ledger::rules::read(&state.pool, &versions).await?;
     let mut rules: HashMap<i32, Vec<Rule>> = HashMap::new();
-    for row in rows {
-        rules.entry(row.terms).or_default().push(row.into());
+    for (key, rule) in known.into_iter().collect::<BTreeMap<_, _>>() {
+        rules.entry(key.terms).or_default().push(rule.as_ref().into());
     }
     Ok(rules)
 }

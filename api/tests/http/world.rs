@@ -236,3 +236,40 @@ pub(crate) fn sample() -> Vec<Event> {
         event("imp-5", What::Impression, ana, "2025-12-31T00:00:00Z", day(5)),
     ]
 }
+
+/// Terms as the line would store them; rules as rows of `commission_rules` from `rule` on.
+pub(crate) async fn terms(api: &Api, id: &str, influencer: Option<&str>, valid_from: &str, rules: &[&str]) {
+    let influencer = influencer
+        .map_or("NULL".into(), |name| format!("(SELECT influencer FROM influencer_names WHERE name = '{name}')"));
+    let rows =
+        rules.iter().enumerate().map(|(number, rule)| format!("((SELECT terms FROM t), {}, {rule})", number + 1));
+    let rows = rows.collect::<Vec<_>>().join(", ");
+    api.sql(&format!(
+        "WITH t AS (
+             INSERT INTO terms (tenant, id, campaign, influencer, valid_from, defined_at)
+             SELECT 1, '{id}', campaign, {influencer}, '{valid_from}', '2026-01-01T00:00:00Z'
+             FROM campaign_names WHERE name = 'cmp-123' RETURNING terms
+         )
+         INSERT INTO commission_rules (terms, rule, basis, conversion, amount, currency, percent, minimum, cap, period,
+                                       retroactive, tier_since, tier_rates) VALUES {rows}"
+    ))
+    .await;
+}
+
+/// Marks every hour that anything happened in, for this cause, and lets the ledger's line settle them. What it posts is then
+/// dated `posted_at`, so that answers are the same on every day.
+pub(crate) async fn settle(api: &Api, cause: char, posted_at: &str) {
+    api.sql(&format!(
+        "INSERT INTO unsettled SELECT DISTINCT campaign, influencer, date_trunc('hour', start, 'UTC'), '{cause}'::\"char\"
+         FROM windows WHERE influencer > 0"
+    ))
+    .await;
+    pipeline::poster::drain(&api.pool.connect_options()).await.unwrap();
+    api.sql(&format!(
+        "ALTER TABLE postings DISABLE TRIGGER append_only;
+         UPDATE postings SET posted_at = '{posted_at}' WHERE posted_at > now() - interval '1 day';
+         UPDATE ledger_head SET posted_at = '{posted_at}';
+         ALTER TABLE postings ENABLE TRIGGER append_only"
+    ))
+    .await;
+}

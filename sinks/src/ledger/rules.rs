@@ -4,7 +4,7 @@ use rust_decimal::Decimal;
 use schemas::commission::{RuleKey, Rules};
 use schemas::terms::{Basis, Pay, Period, Rule, Scale, Tier};
 use schemas::{ConversionKind, Currency, Money};
-use sqlx::{FromRow, PgConnection};
+use sqlx::{FromRow, PgConnection, PgExecutor};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -48,13 +48,18 @@ pub(super) async fn learn(
     if unknown.is_empty() {
         return Ok(());
     }
-    let rows: Vec<Row> = sqlx::query_as(READ).bind(unknown).fetch_all(connection).await?;
-    let rules = Arc::make_mut(rules);
-    for row in rows {
-        let key = RuleKey { terms: row.terms, rule: row.rule };
-        rules.insert(key, Arc::new(rule(row).ok_or(sqlx::Error::RowNotFound)?));
-    }
+    Arc::make_mut(rules).extend(read(connection, &unknown).await?);
     Ok(())
+}
+
+/// All rules of these versions of terms.
+pub async fn read(executor: impl PgExecutor<'_>, terms: &[i32]) -> Result<Rules, sqlx::Error> {
+    let rows: Vec<Row> = sqlx::query_as(READ).bind(terms).fetch_all(executor).await?;
+    let keyed = |row: Row| {
+        let key = RuleKey { terms: row.terms, rule: row.rule };
+        Ok((key, Arc::new(rule(row).ok_or(sqlx::Error::RowNotFound)?)))
+    };
+    rows.into_iter().map(keyed).collect()
 }
 
 /// None for what no version of Alpes has stored.

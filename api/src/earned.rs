@@ -1,0 +1,212 @@
+//! Commissions beside counts: of all time as the ledger has them, of a range as its windows have earned them.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use rust_decimal::Decimal;
+use schemas::Timestamp;
+use serde::Serialize;
+use sqlx::postgres::types::PgInterval;
+use sqlx::{FromRow, PgPool};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::Duration;
+use utoipa::ToSchema;
+
+use crate::amounts::Exact;
+use crate::balances::{Balance, Open};
+use crate::pieces::{Piece, Range};
+use crate::sums::Sums;
+
+/// Commissions in one currency.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Comisiones)]
+pub(crate) struct Commissions {
+    /// Posted as earned.
+    #[serde(rename = "devengada")]
+    earned: Exact,
+    /// Taken back of it, with conversions that were.
+    #[serde(rename = "revertida")]
+    reversed: Exact,
+    /// Posted and held, and what the open windows will bring at the rules' first rates.
+    #[serde(rename = "pendiente")]
+    pending: Exact,
+    /// Approved for payment and not paid.
+    #[serde(rename = "aprobada")]
+    approved: Exact,
+    #[serde(rename = "pagada")]
+    paid: Exact,
+}
+
+/// What was earned for what was counted: by currency, and currencies are never added.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Rendimiento)]
+pub(crate) struct Yield {
+    /// Commission earned per click; null without clicks.
+    #[schema(value_type = BTreeMap<String, f64>)]
+    epc: BTreeMap<String, Option<Exact>>,
+    /// What conversions were worth for each unit of commission earned; null without commission.
+    #[schema(value_type = BTreeMap<String, f64>)]
+    roas: BTreeMap<String, Option<Exact>>,
+}
+
+impl Yield {
+    fn of(earned: &BTreeMap<&str, Decimal>, sums: &Sums) -> Self {
+        let worth: BTreeMap<&str, Decimal> = sums.amounts().collect();
+        let clicks = Decimal::from(sums.clicks);
+        let roas = |currency: &str| {
+            let sum = |sums: &BTreeMap<&str, Decimal>| sums.get(currency).copied().unwrap_or_default();
+            (currency.to_owned(), Exact::ratio(sum(&worth), sum(earned)))
+        };
+        let currencies: BTreeSet<&str> = earned.keys().chain(worth.keys()).copied().collect();
+        Self {
+            epc: earned.iter().map(|(currency, sum)| ((*currency).into(), Exact::ratio(*sum, clicks))).collect(),
+            roas: currencies.into_iter().map(roas).collect(),
+        }
+    }
+}
+
+/// Commissions of all time.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ComisionesDeSiempre)]
+pub(crate) struct OfAllTime {
+    #[serde(rename = "comisiones")]
+    commissions: BTreeMap<String, Commissions>,
+    #[serde(flatten)]
+    per: Yield,
+}
+
+impl OfAllTime {
+    /// What was posted, with what open windows will bring.
+    pub(crate) fn of(balances: &[Balance], open: &[Open], sums: &Sums) -> Self {
+        let earned = balances.iter().map(|it| (it.currency.as_str(), it.earned)).collect();
+        Self { commissions: by_currency(balances, open), per: Yield::of(&earned, sums) }
+    }
+}
+
+/// What was posted, with what open windows will bring.
+pub(crate) fn by_currency(balances: &[Balance], open: &[Open]) -> BTreeMap<String, Commissions> {
+    let mut sums: BTreeMap<&str, (Balance, Decimal)> =
+        balances.iter().map(|it| (it.currency.as_str(), (it.clone(), Decimal::ZERO))).collect();
+    for Open { currency, amount, .. } in open {
+        let (_, pending) = sums.entry(currency).or_insert_with(|| (Balance::zero(currency), Decimal::ZERO));
+        *pending = pending.saturating_add(*amount);
+    }
+    sums.into_iter().map(|(currency, (balance, open))| (currency.into(), commissions(&balance, open))).collect()
+}
+
+/// Rounded once, at the end.
+fn commissions(balance: &Balance, open: Decimal) -> Commissions {
+    let amount = |amount| Exact::amount(amount, &balance.currency);
+    Commissions {
+        earned: amount(balance.earned),
+        reversed: amount(balance.reversed),
+        pending: amount(balance.held.saturating_add(open)),
+        approved: amount(balance.approved()),
+        paid: amount(balance.paid),
+    }
+}
+
+/// Commissions of a range.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ComisionesDeRango)]
+pub(crate) struct OfRange {
+    /// What the windows of the range have earned, before tiers, caps and reversals, which look at more than a range.
+    #[serde(rename = "comision_devengada")]
+    earned: BTreeMap<String, Exact>,
+    #[serde(flatten)]
+    per: Yield,
+}
+
+/// Exact sums by currency.
+pub(crate) type Earned = BTreeMap<String, Decimal>;
+
+impl OfRange {
+    pub(crate) fn of(earned: &Earned, sums: &Sums) -> Self {
+        let amount = |(currency, sum): (&String, &Decimal)| (currency.clone(), Exact::amount(*sum, currency));
+        let exact = earned.iter().map(|(currency, sum)| (currency.as_str(), *sum)).collect();
+        Self { earned: earned.iter().map(amount).collect(), per: Yield::of(&exact, sums) }
+    }
+}
+
+/// Raw rows lie in days of commit; these can hold rows of the pieces.
+const DAYS: &str = "
+SELECT DISTINCT r.day FROM raw_days r JOIN unnest($1::timestamptz[], $2::timestamptz[]) AS p(since, until)
+    ON r.event_from < p.until AND r.event_to >= p.since";
+
+/// Hours and days are what their hours had brought when they were settled last; hours that have changed since then, and
+/// minutes, are rated here. One statement, hence one snapshot: an hour is either marked or settled. Zeros of hours that
+/// have lost their commissions are left out.
+const EARNED: &str = "
+WITH pieces AS MATERIALIZED (
+    SELECT * FROM unnest($2::text[], $3::timestamptz[], $4::timestamptz[]) AS p(grain, since, until)
+), changed AS MATERIALIZED (
+    SELECT DISTINCT u.influencer, u.hour
+    FROM pieces p JOIN unsettled u ON u.campaign = $1 AND u.hour >= p.since AND u.hour < p.until WHERE p.grain <> 'm'
+), spans AS MATERIALIZED (
+    SELECT influencer, hour AS since, hour + interval '1 hour' AS until FROM changed
+    UNION ALL
+    SELECT DISTINCT w.influencer, p.since, p.until
+    FROM pieces p JOIN windows w ON w.campaign = $1 AND w.start >= p.since AND w.start < p.until
+    WHERE p.grain = 'm' AND w.conversions > 0 AND w.influencer > 0
+), parts AS (
+    SELECT a.hour AS start, a.currency, a.amount
+    FROM pieces p JOIN accruals a ON a.campaign = $1 AND a.hour >= p.since AND a.hour < p.until
+    WHERE p.grain <> 'm' AND NOT EXISTS (
+        SELECT FROM changed c WHERE c.influencer = a.influencer AND c.hour = a.hour)
+    UNION ALL
+    SELECT w.start, w.currency, w.commission
+    FROM pieces p JOIN rated_windows w ON w.campaign = $1 AND w.start >= p.since AND w.start < p.until
+    WHERE p.grain = 'm'
+    UNION ALL
+    SELECT w.start, w.currency, w.commission
+    FROM changed c JOIN rated_windows w ON w.campaign = $1 AND w.influencer = c.influencer
+         AND w.start >= c.hour AND w.start < c.hour + interval '1 hour'
+    UNION ALL
+    SELECT date_trunc('minute', c.event_time, 'UTC'), c.commission_currency, c.commission
+    FROM spans s JOIN rated_conversions c ON c.campaign = $1 AND c.influencer = s.influencer
+         AND c.event_time >= s.since AND c.event_time < s.until AND c.day = ANY ($7)
+)
+SELECT date_bin($5, start, $6) AS bucket, currency, sum(amount) AS amount FROM parts GROUP BY 1, 2
+HAVING sum(amount) <> 0";
+
+#[derive(Debug, FromRow)]
+struct Part {
+    bucket: DateTime<Utc>,
+    currency: String,
+    amount: Decimal,
+}
+
+/// What `pieces` have earned by buckets of `width`, counted from `origin`; buckets without commissions are left out.
+pub(crate) async fn buckets(
+    pool: &PgPool,
+    campaign: i32,
+    pieces: &[Piece],
+    width: Duration,
+    origin: Timestamp,
+) -> Result<HashMap<Timestamp, Earned>, sqlx::Error> {
+    let instant = |timestamp: Timestamp| DateTime::<Utc>::from(timestamp);
+    let since: Vec<_> = pieces.iter().map(|piece| instant(piece.range.from)).collect();
+    let until: Vec<_> = pieces.iter().map(|piece| instant(piece.range.to)).collect();
+    let days: Vec<NaiveDate> = sqlx::query_scalar(DAYS).bind(&since).bind(&until).fetch_all(pool).await?;
+    let parts: Vec<Part> = sqlx::query_as(EARNED)
+        .bind(campaign)
+        .bind(pieces.iter().map(|piece| piece.grain.letter()).collect::<Vec<_>>())
+        .bind(since)
+        .bind(until)
+        .bind(PgInterval { months: 0, days: 0, microseconds: width.as_micros() as i64 })
+        .bind(instant(origin))
+        .bind(days)
+        .fetch_all(pool)
+        .await?;
+    let mut buckets: HashMap<Timestamp, Earned> = HashMap::new();
+    for Part { bucket, currency, amount } in parts {
+        buckets.entry(bucket.into()).or_default().insert(currency, amount);
+    }
+    Ok(buckets)
+}
+
+/// What a whole range has earned.
+pub(crate) async fn range(pool: &PgPool, campaign: i32, range: Range, pieces: &[Piece]) -> Result<Earned, sqlx::Error> {
+    // One bucket as wide as the range.
+    let width = Duration::from_micros(range.to.micros().saturating_sub(range.from.micros()).unsigned_abs());
+    let buckets = buckets(pool, campaign, pieces, width, range.from).await?;
+    Ok(buckets.into_values().next().unwrap_or_default())
+}
