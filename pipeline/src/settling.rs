@@ -13,7 +13,7 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 use crate::LineError;
 
 /// What is being settled, with the transaction that took its marks away. Dropped without
-/// [`commit`](Commit::commit), the marks are where they were; whoever led the ledger must then take it again.
+/// [`post`](Post::post), the marks are where they were; whoever led the ledger must then take it again.
 #[derive(Debug)]
 pub struct Settling<T> {
     ledger: OwnedMutexGuard<Ledger>,

@@ -1,8 +1,8 @@
 //! The ledger: what has changed is settled, and the difference to what was posted before is posted.
 //!
-//! Epochs and the closer leave [`marks`]. Whoever leads the ledger takes some of them away, reads what they name
-//! ([`inputs`]), and writes what comes of it ([`accruals`], [`commissions`], [`postings`], [`balances`], [`held`]) with its
-//! [`events`]: one transaction, so that a crash leaves the marks where they were. There is one writer, hence one order.
+//! Epochs and the closer leave `marks`. Whoever leads the ledger takes some of them away, reads what they name
+//! (`inputs`), and writes what comes of it (`accruals`, `commissions`, `postings`, `balances`, `held`) with its
+//! `events`: one transaction, so that a crash leaves the marks where they were. There is one writer, hence one order.
 
 mod accruals;
 mod balances;
