@@ -1,10 +1,10 @@
 //! `Claims`: the pure half of exact deduplication. What asks for which key, and what follows from who held it.
 
+use foldhash::{HashMap, HashMapExt};
 use schemas::message::Origin;
 use schemas::{
     Claim, ClaimKey, Code, Command, CommandId, Content, Envelope, Faults, HeldClaim, Kind, Reject, Timestamp,
 };
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use crate::Batch;

@@ -137,7 +137,7 @@ mod tests {
 
     /// What becomes of the lines in one batch, or in batches of one: accepted positions, duplicates, codes of rejects.
     fn decided(lines: &[&str], whole: bool) -> (Vec<i64>, u64, Vec<&'static str>) {
-        let (mut held, mut campaigns) = (HeldClaim::new(), HashMap::new());
+        let (mut held, mut campaigns) = (HeldClaim::default(), HashMap::new());
         let (mut accepted, mut duplicates, mut codes) = (Vec::new(), 0, Vec::new());
         let items = commands(lines).items;
         let cuts = if whole { vec![items] } else { items.into_iter().map(|item| vec![item]).collect() };

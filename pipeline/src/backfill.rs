@@ -6,8 +6,8 @@ use sinks::line::LineSpec;
 use sinks::{Flow, Line, files, session};
 use sqlx::postgres::PgConnectOptions;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 use tokio::task::JoinSet;
 
@@ -146,11 +146,19 @@ async fn take(options: &PgConnectOptions, flow: Flow, digest: &str, partitions: 
     Ok(lines)
 }
 
+/// What is looked for in every line of a file; made once, for making a finder costs more than finding.
+type Finders<const N: usize> = LazyLock<[memmem::Finder<'static>; N]>;
+
+static CAMPAIGN_COMMANDS: Finders<3> =
+    LazyLock::new(|| ["-campa", "-comisiones", "-influencer"].map(memmem::Finder::new));
+static PARTITION_KEYS: Finders<2> =
+    LazyLock::new(|| ["\"campaña_id\":\"", "\"influencer_id\":\""].map(memmem::Finder::new));
+
 /// Whether a line may hold a campaign command: a glance that spares reading a million impressions twice. A name with
 /// JSON escapes in it may hide from the glance, so lines with a backslash are looked at properly.
 const CAMPAIGNS: Route = |line, _| {
-    let names = [&b"-campa"[..], b"-comisiones", b"-influencer"];
-    let may_be = names.iter().any(|name| memmem::find(line, name).is_some()) || memchr::memchr(b'\\', line).is_some();
+    let may_be =
+        CAMPAIGN_COMMANDS.iter().any(|name| name.find(line).is_some()) || memchr::memchr(b'\\', line).is_some();
     may_be.then_some(0)
 };
 
@@ -159,8 +167,8 @@ const CAMPAIGNS: Route = |line, _| {
 /// name neither, so one line has them all.
 const TRACKING: Route = |line, partitions| {
     let mut hash = blake3::Hasher::new();
-    for key in [&b"\"campa\xc3\xb1a_id\":\""[..], &b"\"influencer_id\":\""[..]] {
-        let value = memmem::find(line, key).map_or(&b""[..], |at| &line[at + key.len()..]);
+    for key in &*PARTITION_KEYS {
+        let value = key.find(line).map_or(&b""[..], |at| &line[at + key.needle().len()..]);
         hash.update(&value[..memchr::memchr(b'"', value).unwrap_or(0)]);
     }
     Some(usize::from(hash.finalize().as_bytes()[0]) % partitions)

@@ -1,7 +1,7 @@
 //! What an epoch writes: claims first, then rows and the sums that they add to.
 
+use foldhash::HashMap;
 use rust_decimal::Decimal;
-use std::collections::HashMap;
 
 use crate::{
     CampaignId, ClaimKey, Content, Currency, Envelope, InfluencerId, Position, Reversal, Timestamp, TrackingEvent,

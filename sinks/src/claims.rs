@@ -25,7 +25,7 @@ const ROW_BYTES: usize = 110;
 /// between the look and the insert, the epoch is run again, and then it sees the other's claim.
 pub(crate) async fn insert(writer: &mut Writer<'_>, wanted: &[Claim]) -> Result<HeldClaim, SinkError> {
     if wanted.is_empty() {
-        return Ok(HeldClaim::new());
+        return Ok(HeldClaim::default());
     }
     let (suspects, rest): (Vec<Claim>, Vec<Claim>) =
         wanted.iter().partition(|claim| writer.claimed.may_hold(&claim.key));
@@ -62,7 +62,7 @@ pub(crate) async fn insert_free(writer: &mut Writer<'_>, claims: &[Claim]) -> Re
     if claims.is_empty() {
         return Ok(());
     }
-    rows(writer, claims, &HeldClaim::new()).copy(writer.connection, COPY).await?;
+    rows(writer, claims, &HeldClaim::default()).copy(writer.connection, COPY).await?;
     claims.iter().for_each(|claim| writer.claimed.note(&claim.key));
     Ok(())
 }
@@ -70,7 +70,7 @@ pub(crate) async fn insert_free(writer: &mut Writer<'_>, claims: &[Claim]) -> Re
 /// Those of `wanted` that are held, with what their holders say.
 pub(crate) async fn held(writer: &mut Writer<'_>, wanted: &[Claim]) -> Result<HeldClaim, SinkError> {
     if wanted.is_empty() {
-        return Ok(HeldClaim::new());
+        return Ok(HeldClaim::default());
     }
     let rows: Vec<(i16, Uuid, Uuid)> = sqlx::query_as(HELD)
         .bind(TENANT)

@@ -10,6 +10,10 @@ const MICROS_1970_TO_2000: i64 = 946_684_800_000_000;
 /// Days likewise.
 const DAYS_CE_TO_2000: i32 = 730_120;
 
+/// Bytes in one message to PostgreSQL. Both ends keep a message whole before they go on, and one of this size stays in the
+/// caches; a row may lie in two.
+const CHUNK_BYTES: usize = 64 * 1024;
+
 /// Rows in the making.
 #[derive(Debug)]
 pub struct CopyRows {
@@ -98,7 +102,9 @@ impl CopyRows {
     pub async fn copy(mut self, connection: &mut PgConnection, statement: &str) -> Result<(), sqlx::Error> {
         self.bytes.extend_from_slice(&(-1i16).to_be_bytes());
         let mut copy = connection.copy_in_raw(statement).await?;
-        copy.send(self.bytes).await?;
+        for chunk in self.bytes.chunks(CHUNK_BYTES) {
+            copy.send(chunk).await?;
+        }
         copy.finish().await?;
         Ok(())
     }

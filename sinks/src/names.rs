@@ -1,7 +1,7 @@
 //! Numbers for campaign and influencer names. A name's number never changes, so a cache of them cannot be wrong.
 
+use foldhash::{HashMap, HashMapExt, HashSet};
 use sqlx::{AssertSqlSafe, PgConnection};
-use std::collections::{HashMap, HashSet};
 
 use crate::TENANT;
 

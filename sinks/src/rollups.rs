@@ -4,10 +4,11 @@
 //! (`add_late`). Both hold the facts lock (one exclusively, one shared), so each window is counted exactly once.
 
 use chrono::{DateTime, Utc};
+use foldhash::HashMap;
 use rust_decimal::Decimal;
 use schemas::{Currency, Timestamp, WindowAmount, WindowCount, WindowKey};
 use sqlx::PgConnection;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::SinkError;

@@ -1,8 +1,8 @@
 //! `campaign_totals` and `campaign_total_amounts`: per campaign and line; readers add the lines up.
 
+use foldhash::HashMap;
 use rust_decimal::Decimal;
 use schemas::{CampaignId, CampaignTotal, Currency};
-use std::collections::HashMap;
 
 use crate::SinkError;
 use crate::epoch::Writer;

@@ -1,8 +1,8 @@
 //! `windows` and `window_amounts`: counts and money per campaign × influencer × minute, corrected by every event.
 
 use chrono::{DateTime, Utc};
+use foldhash::HashMap;
 use schemas::{Currency, WindowAmount, WindowCount, WindowKey};
-use std::collections::HashMap;
 
 use crate::SinkError;
 use crate::copy::CopyRows;
