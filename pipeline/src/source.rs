@@ -13,8 +13,9 @@ use crate::{LineError, SourceError};
 pub const BATCH_MESSAGES_MAX: usize = 16_000;
 /// Bytes of payload in one batch; up to four batches are in memory at once per line.
 pub const BATCH_BYTES_MAX: usize = 8 * 1024 * 1024;
-/// How long a woken reader lets messages gather: an epoch per message would cost more than it tells.
-pub(crate) const GATHER: Duration = Duration::from_millis(20);
+/// How long a woken reader lets messages gather at least: an epoch takes about as long, and what comes together should be
+/// one.
+pub(crate) const GATHER: Duration = Duration::from_millis(5);
 /// How long it lets them gather at most, when many come: larger epochs leave more of the machine to the intake.
 const GATHER_MAX: Duration = Duration::from_millis(200);
 /// What each message a second adds to the gathering: the longest is reached at 5,000 a second in one partition.
@@ -113,7 +114,8 @@ mod tests {
     fn readers_gather_longer_the_more_comes() {
         let second = Duration::from_secs(1);
         assert_eq!(gathering(0, second), GATHER);
-        assert_eq!(gathering(125, second), GATHER);
+        assert_eq!(gathering(100, second), GATHER);
+        assert_eq!(gathering(250, second), Duration::from_millis(10));
         assert_eq!(gathering(2_000, second), Duration::from_millis(80));
         assert_eq!(gathering(usize::MAX, Duration::ZERO), GATHER_MAX);
     }
