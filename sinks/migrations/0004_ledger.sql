@@ -125,6 +125,9 @@ CREATE TABLE unsettled (
     cause      "char"      NOT NULL  -- see schemas/src/commission.rs: Cause
 );
 CREATE INDEX unsettled_key ON unsettled (campaign, influencer, hour);
+-- What was counted before there was a ledger is to be settled, too.
+INSERT INTO unsettled (campaign, influencer, hour, cause)
+SELECT DISTINCT campaign, influencer, date_trunc('hour', start, 'UTC'), 'w'::"char" FROM windows WHERE influencer > 0;
 -- The same by conversion, for whoever does not know whose it was (or whether it has come).
 CREATE TABLE unsettled_conversions (
     conversion uuid NOT NULL  -- schemas/src/ids.rs: ClaimKey

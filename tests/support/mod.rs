@@ -27,8 +27,15 @@ struct Server {
 }
 
 /// A fresh database with all tables, nothing in them.
+#[allow(dead_code)] // one test begins earlier
 pub(crate) async fn database() -> PgConnectOptions {
     copy_of(&template()).await
+}
+
+/// A fresh database without any table.
+#[allow(dead_code)] // not every test begins so early
+pub(crate) async fn empty_database() -> PgConnectOptions {
+    copy_of("template0").await
 }
 
 /// A copy of a database of this server that nobody is connected to.
