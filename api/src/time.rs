@@ -2,16 +2,13 @@
 
 use chrono::{DateTime, Utc};
 use schemas::Timestamp;
+pub(crate) use schemas::time::{DAY, HOUR};
 use serde::{Deserialize, Serialize, Serializer};
 use std::time::Duration;
 use utoipa::ToSchema;
 
 /// The width of a window, and the finest step of a range.
 pub(crate) const MINUTE: Duration = Duration::from_secs(60);
-/// One hour.
-pub(crate) const HOUR: Duration = Duration::from_secs(3_600);
-/// One day.
-pub(crate) const DAY: Duration = Duration::from_secs(86_400);
 /// After every event: none may lie more than minutes ahead of its publication.
 pub(crate) const AFTER_ALL: Timestamp = Timestamp::from_micros(253_402_300_740_000_000); // 9999-12-31T23:59:00Z
 

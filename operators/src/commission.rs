@@ -9,14 +9,12 @@ use schemas::commission::{
     Accrual, Cause, Commission as Settlement, Concept, Posting, RuleKey, Settled, Sold, Subject, Unsettled,
 };
 use schemas::money::{round_commission, round_refund};
-use schemas::terms::{Basis, Pay, Rule};
+use schemas::terms::{Pay, Rule};
+use schemas::time::HOUR;
 use schemas::{Currency, Timestamp};
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use crate::{Operator, Output};
-
-const HOUR: Duration = Duration::from_secs(3_600);
 
 /// Settles what has changed, influencer by influencer.
 #[derive(Debug, Default)]
@@ -72,11 +70,11 @@ pub fn settle(unsettled: &Unsettled) -> Option<Settled> {
     let accruals = changed(&unsettled.accruals, accrue(unsettled, &conversions)?)?;
     let periods = periods(unsettled, &book, &accruals)?;
     let gone = book.iter().filter(|(key, _)| is_conversion(key) && !conversions.contains_key(*key));
-    let gone = gone.map(|(key, before)| (key.clone(), worth_nothing(before)));
+    let gone: Vec<_> = gone.map(|(key, before)| (key.clone(), worth_nothing(before))).collect();
     let accruals: Vec<Accrual> = accruals.into_iter().map(|change| change.after).collect();
     let (campaign, influencer) = (unsettled.campaign, unsettled.influencer);
     let mut settled = Settled { campaign, influencer, accruals, commissions: Vec::new(), postings: Vec::new() };
-    for (key, worth) in conversions.clone().into_iter().chain(gone) {
+    for (key, worth) in conversions.into_iter().chain(gone) {
         let (before, at) = (book.get(&key).copied(), event_time(&key.0));
         let cause = if before.is_none() { Cause::Conversion } else { Cause::Terms };
         post(&mut settled, key, before, worth, (at, at), cause);
@@ -132,7 +130,7 @@ fn currency(rule: &Rule, sold: &Sold) -> Currency {
 
 fn conversion(rule: &Rule, sold: &Sold) -> Option<Worth> {
     let (currency, amount) = (currency(rule, sold), sold.amount.amount());
-    let exact = first_rate(rule, sold)?;
+    let exact = rule.of_conversion(amount)?;
     let earned = round_commission(exact, currency);
     let exact_reversed = match sold.undone {
         true => earned,
@@ -143,23 +141,14 @@ fn conversion(rule: &Rule, sold: &Sold) -> Option<Worth> {
     Some(Worth { rule: sold.rule, quantity: amount, exact, earned, refunded: sold.refunded, exact_reversed, reversed })
 }
 
-/// What one conversion brings at the rule's first rate.
-fn first_rate(rule: &Rule, sold: &Sold) -> Option<Decimal> {
-    match rule.pay {
-        Pay::Flat(money) => Some(money.amount()),
-        Pay::Percent(percent) => sold.amount.amount().checked_mul(percent)?.checked_mul(Decimal::new(1, 2)),
-    }
-}
-
 /// What the hours bring.
 fn accrue(unsettled: &Unsettled, conversions: &BTreeMap<Key, Worth>) -> Option<BTreeMap<AccrualKey, Accrual>> {
     let mut accruals = BTreeMap::new();
     for counted in &unsettled.counted {
         let rule = unsettled.rules.get(&counted.rule)?;
-        let Pay::Flat(rate) = rule.pay else { continue };
-        let unit = if rule.basis == Basis::ThousandImpressions { Decimal::new(1, 3) } else { Decimal::ONE };
-        let amount = counted.quantity.checked_mul(rate.amount())?.checked_mul(unit)?;
-        add(&mut accruals, (counted.hour, counted.rule, rate.currency()), counted.quantity, amount)?;
+        let Some(currency) = rule.currency else { continue };
+        let amount = rule.at_first_rate(counted.quantity)?;
+        add(&mut accruals, (counted.hour, counted.rule, currency), counted.quantity, amount)?;
     }
     for sold in &unsettled.sold {
         let rule = unsettled.rules.get(&sold.rule)?;
@@ -167,7 +156,7 @@ fn accrue(unsettled: &Unsettled, conversions: &BTreeMap<Key, Worth>) -> Option<B
         let subject = Subject::Conversion { at: sold.event_time, id: sold.id.clone() };
         let (quantity, amount) = match conversions.get(&(subject, currency)) {
             Some(worth) => (worth.earned.checked_sub(worth.reversed)?, worth.earned),
-            None => (left(rule, sold)?, round_commission(first_rate(rule, sold)?, currency)),
+            None => (left(rule, sold)?, round_commission(rule.of_conversion(sold.amount.amount())?, currency)),
         };
         add(&mut accruals, (sold.event_time.floor(HOUR), sold.rule, currency), quantity, amount)?;
     }

@@ -3,6 +3,7 @@
 use rust_decimal::Decimal;
 use std::time::Duration;
 
+use crate::time::DAY;
 use crate::{CampaignId, CommandId, Content, ConversionKind, Currency, InfluencerId, Money, Timestamp};
 
 /// Terms begin on a multiple of this, as windows do, so that every window is under one set of terms.
@@ -128,10 +129,7 @@ impl Rule {
     ///
     /// A quantity is in impressions, clicks, conversions or, for a percentage, in the amount of conversions.
     pub fn accrued(&self, quantity: Decimal) -> Option<Decimal> {
-        let base = match self.pay {
-            Pay::Flat(money) => money.amount(),
-            Pay::Percent(percent) => percent,
-        };
+        let base = self.first_rate();
         let whole = match self.scale {
             Scale::Retroactive => {
                 let reached = self.tiers.iter().rev().find(|tier| tier.since <= quantity);
@@ -147,6 +145,26 @@ impl Rule {
             }
         };
         whole.checked_mul(self.unit())
+    }
+
+    /// What `quantity` earns at the rule's first rate: exact, before tiers and cap. None if it overflows.
+    pub fn at_first_rate(&self, quantity: Decimal) -> Option<Decimal> {
+        quantity.checked_mul(self.first_rate())?.checked_mul(self.unit())
+    }
+
+    /// What one conversion of `amount` earns at the rule's first rate: exact. None if it overflows.
+    pub fn of_conversion(&self, amount: Decimal) -> Option<Decimal> {
+        self.at_first_rate(match self.pay {
+            Pay::Flat(_) => Decimal::ONE,
+            Pay::Percent(_) => amount,
+        })
+    }
+
+    const fn first_rate(&self) -> Decimal {
+        match self.pay {
+            Pay::Flat(money) => money.amount(),
+            Pay::Percent(percent) => percent,
+        }
     }
 
     /// The part of a rate that one unit of quantity earns: a thousandth for CPM, a hundredth for a percentage.
@@ -217,7 +235,7 @@ impl Period {
     /// The start of the period that `time` lies in; 1970 for all time.
     pub fn start(self, time: Timestamp) -> Timestamp {
         match self {
-            Self::Day => time.floor(Duration::from_secs(86_400)),
+            Self::Day => time.floor(DAY),
             Self::Month => time.month(),
             Self::Whole => Timestamp::EPOCH,
         }

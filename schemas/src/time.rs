@@ -3,6 +3,11 @@
 use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, SecondsFormat, Utc};
 use std::{fmt, time::Duration};
 
+/// One hour.
+pub const HOUR: Duration = Duration::from_secs(3_600);
+/// One day.
+pub const DAY: Duration = Duration::from_secs(86_400);
+
 /// An instant in UTC, in microseconds since 1970-01-01.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);

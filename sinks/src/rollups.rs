@@ -6,10 +6,10 @@
 use chrono::{DateTime, Utc};
 use foldhash::HashMap;
 use rust_decimal::Decimal;
+use schemas::time::{DAY, HOUR};
 use schemas::{Currency, Timestamp, WindowAmount, WindowCount, WindowKey};
 use sqlx::PgConnection;
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use crate::SinkError;
 use crate::epoch::Writer;
@@ -17,9 +17,6 @@ use crate::windows::numbered;
 
 /// The influencer number that stands for the whole campaign.
 pub const WHOLE_CAMPAIGN: i32 = -1;
-
-const HOUR: Duration = Duration::from_secs(3_600);
-const DAY: Duration = Duration::from_secs(86_400);
 
 const ADD_COUNTS: &str = r#"
 INSERT INTO rollups AS r (campaign, grain, influencer, start, impressions, clicks, conversions)

@@ -34,7 +34,7 @@ pub(super) fn steps(facts: &Facts) -> Option<(Vec<Step>, Decimal)> {
         About::NoRule => Some((vec![no_rule(facts)], Decimal::ZERO)),
         About::Reversal => reversal(facts),
         About::Conversion => {
-            let exact = conversion(&facts.rule, quantity)?;
+            let exact = facts.rule.of_conversion(quantity)?;
             Some((vec![of_conversion(facts, exact)], exact))
         }
         About::Period => {
@@ -59,15 +59,7 @@ pub(super) fn steps(facts: &Facts) -> Option<(Vec<Step>, Decimal)> {
 
 /// Whether the rule pays nothing for the conversion, being one that pays nothing.
 pub(super) fn pays_nothing(facts: &Facts) -> bool {
-    conversion(&facts.rule, facts.inputs.quantity_after).is_some_and(|exact| exact.is_zero())
-}
-
-/// What one conversion brings.
-fn conversion(rule: &Rule, amount: Decimal) -> Option<Decimal> {
-    match rule.pay {
-        Pay::Flat(flat) => Some(flat.amount()),
-        Pay::Percent(percent) => amount.checked_mul(percent)?.checked_mul(rule.unit()),
-    }
+    facts.rule.of_conversion(facts.inputs.quantity_after).is_some_and(|exact| exact.is_zero())
 }
 
 fn of_conversion(facts: &Facts, exact: Decimal) -> Step {

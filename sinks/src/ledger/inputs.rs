@@ -4,16 +4,14 @@ use chrono::{DateTime, NaiveDate, Utc};
 use rust_decimal::Decimal;
 use schemas::commission::{Accrual, Cause, Commission, Counted, RuleKey, Rules, Sold, Subject, Unsettled};
 use schemas::terms::Period;
+use schemas::time::HOUR;
 use schemas::{Currency, Money, Timestamp};
 use sqlx::{FromRow, PgConnection};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::marks::Mark;
 use super::rules;
-
-const HOUR: Duration = Duration::from_secs(3_600);
 
 type Instant = DateTime<Utc>;
 type Pairs = BTreeMap<(i32, i32), Unsettled>;

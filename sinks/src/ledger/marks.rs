@@ -6,16 +6,14 @@
 
 use chrono::{DateTime, Utc};
 use schemas::commission::Cause;
+use schemas::time::HOUR;
 use schemas::{EventKind, TrackingChanges};
 use sqlx::PgConnection;
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use crate::epoch::Writer;
 use crate::names::NOBODY;
 use crate::{SinkError, TENANT};
-
-const HOUR: Duration = Duration::from_secs(3_600);
 
 type Instant = DateTime<Utc>;
 
