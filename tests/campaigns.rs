@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[path = "support/property.rs"]
+#[allow(dead_code)] // others need more of it
+mod property;
 mod support;
 
 use std::collections::BTreeMap;
@@ -10,8 +13,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use pipeline::memory::MemorySource;
 use pipeline::run::run;
+use property::cases;
 use proptest::prelude::*;
-use proptest::test_runner::Config;
 use schemas::message::{Encoding, Origin};
 use schemas::wire::Privacy;
 use schemas::{Position, RawMessage, Timestamp};
@@ -215,12 +218,6 @@ async fn outcome(lines: &[String], batches: &[usize], crashes: &[u64]) -> BTreeM
         tables.insert(table, column(&options, &format!("{query} ORDER BY 1")).await);
     }
     tables
-}
-
-/// Cases per property; `ALPES_CASES` asks for more (`make drill` does).
-fn cases() -> Config {
-    let cases = std::env::var("ALPES_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(12);
-    Config { cases, max_shrink_iters: 50, failure_persistence: None, ..Config::default() }
 }
 
 proptest! {

@@ -5,13 +5,15 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[path = "support/property.rs"]
+mod property;
 mod support;
 
 use bytes::Bytes;
 use pipeline::memory::MemorySource;
 use pipeline::run::run;
+use property::{block_on, cases, shuffle};
 use proptest::prelude::*;
-use proptest::test_runner::Config;
 use schemas::message::{Encoding, Origin};
 use schemas::wire::Privacy;
 use schemas::{Kind, Position, RawMessage, ReversalKind, Timestamp};
@@ -223,16 +225,6 @@ async fn dump(options: &PgConnectOptions) -> BTreeMap<&'static str, Vec<String>>
     tables
 }
 
-fn block_on<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap().block_on(future)
-}
-
-/// Cases per property; `ALPES_CASES` asks for more (`make drill` does).
-fn cases() -> Config {
-    let cases = std::env::var("ALPES_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(12);
-    Config { cases, max_shrink_iters: 50, failure_persistence: None, ..Config::default() }
-}
-
 proptest! {
     #![proptest_config(cases())]
 
@@ -265,13 +257,5 @@ proptest! {
             other.remove(history);
         }
         prop_assert_eq!(one, other);
-    }
-}
-
-/// Fisher–Yates with a small generator: the same for the same seed.
-fn shuffle<T>(items: &mut [T], mut seed: u64) {
-    for i in (1..items.len()).rev() {
-        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        items.swap(i, (seed >> 33) as usize % (i + 1));
     }
 }

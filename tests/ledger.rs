@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[path = "support/property.rs"]
+mod property;
 mod support;
 
 use alpes::verify::verify;
@@ -10,8 +12,8 @@ use bytes::Bytes;
 use pipeline::memory::MemorySource;
 use pipeline::poster;
 use pipeline::run::run;
+use property::{block_on, cases, shuffle};
 use proptest::prelude::*;
-use proptest::test_runner::Config;
 use schemas::message::{Encoding, Origin};
 use schemas::wire::Privacy;
 use schemas::{Kind, Position, RawMessage, Timestamp};
@@ -218,16 +220,6 @@ async fn dump(options: &PgConnectOptions) -> BTreeMap<&'static str, Vec<String>>
     tables
 }
 
-fn block_on<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap().block_on(future)
-}
-
-/// Cases per property; `ALPES_CASES` asks for more (`make drill` does).
-fn cases() -> Config {
-    let cases = std::env::var("ALPES_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(12);
-    Config { cases, max_shrink_iters: 60, failure_persistence: None, ..Config::default() }
-}
-
 proptest! {
     #![proptest_config(cases())]
 
@@ -238,13 +230,5 @@ proptest! {
         shuffle(&mut shuffled, seed);
         let (one, other) = block_on(async { (outcome(&steps).await, outcome(&shuffled).await) });
         prop_assert_eq!(one, other);
-    }
-}
-
-/// Fisher–Yates with a small generator: the same for the same seed.
-fn shuffle<T>(items: &mut [T], mut seed: u64) {
-    for i in (1..items.len()).rev() {
-        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        items.swap(i, (seed >> 33) as usize % (i + 1));
     }
 }
