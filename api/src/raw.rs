@@ -19,9 +19,10 @@ pub(crate) trait Listed: for<'r> FromRow<'r, PgRow> + Send + Unpin {
 ///
 /// - `edge` is the minute with which the page is full. Every window counts at least one row, so `$5` windows suffice to
 ///   find it. The cursor's own minute is left out of the count: some of its rows were on the page before.
+/// - `of_window` is what tells a window's rows, in terms that the table has an index for.
 /// - Raw rows lie in partitions by the day they came; `raw_days` tells which of them can hold rows of a minute.
 macro_rules! list_of {
-    ($owner:literal, $rows:literal, $table:literal, $columns:literal) => {
+    ($owner:literal, $rows:literal, $table:literal, $columns:literal, $of_window:literal) => {
         concat!(
             "WITH edge AS MATERIALIZED (
                  SELECT start FROM (
@@ -51,7 +52,9 @@ macro_rules! list_of {
                      FROM ",
             $table,
             " t
-                     WHERE t.day = d.day AND t.campaign = w.campaign AND t.influencer = w.influencer
+                     WHERE t.day = d.day AND ",
+            $of_window,
+            "
                        AND t.event_time >= w.start AND t.event_time < w.start + interval '1 minute'
                        AND t.event_time <= $3 AND (t.event_time, t.id COLLATE \"C\") < ($3, $4)
                      ORDER BY t.event_time DESC, t.id COLLATE \"C\" DESC LIMIT $5

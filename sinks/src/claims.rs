@@ -20,21 +20,25 @@ const ROW_BYTES: usize = 110;
 
 /// Inserts what is new, in the order given (sorted by key, as every line does), and returns what was held.
 ///
-/// Only keys that this line may have claimed before are looked up first. Should another line, or this one in an earlier
-/// life, hold one of the rest, the unique index refuses them, and all are looked up. Should another line claim one
-/// between the look and the insert, the epoch is run again, and then it sees the other's claim.
+/// What this line has claimed lately is known. Of the others, only keys that it may have claimed before are looked up
+/// first. Should another line, or this one in an earlier life, hold one of the rest, the unique index refuses them, and
+/// all are looked up. Should another line claim one between the look and the insert, the epoch is run again, and then it
+/// sees the other's claim.
 pub(crate) async fn insert(writer: &mut Writer<'_>, wanted: &[Claim]) -> Result<HeldClaim, SinkError> {
     if wanted.is_empty() {
         return Ok(HeldClaim::default());
     }
+    let (recent, others): (Vec<Claim>, Vec<Claim>) =
+        wanted.iter().partition(|claim| writer.recent.holds(&claim.content));
     let (suspects, rest): (Vec<Claim>, Vec<Claim>) =
-        wanted.iter().partition(|claim| writer.claimed.may_hold(&claim.key));
+        others.into_iter().partition(|claim| writer.claimed.may_hold(&claim.key));
     let mut known = held(writer, &suspects).await?;
+    known.extend(recent.iter().map(|claim| (claim.key, claim.content)));
     if !rows(writer, wanted, &known).copy_if_new(writer.connection, COPY).await? {
         known.extend(held(writer, &rest).await?);
         rows(writer, wanted, &known).copy(writer.connection, COPY).await?;
     }
-    wanted.iter().for_each(|claim| writer.claimed.note(&claim.key));
+    note(writer, wanted.iter().filter(|claim| !known.contains_key(&claim.key)));
     Ok(known)
 }
 
@@ -63,8 +67,16 @@ pub(crate) async fn insert_free(writer: &mut Writer<'_>, claims: &[Claim]) -> Re
         return Ok(());
     }
     rows(writer, claims, &HeldClaim::default()).copy(writer.connection, COPY).await?;
-    claims.iter().for_each(|claim| writer.claimed.note(&claim.key));
+    note(writer, claims.iter());
     Ok(())
+}
+
+/// They are this line's now, if its epoch commits; else the line is taken again, and knows nothing.
+fn note<'a>(writer: &mut Writer<'_>, claims: impl Iterator<Item = &'a Claim>) {
+    for claim in claims {
+        writer.claimed.note(&claim.key);
+        writer.recent.note(claim.content);
+    }
 }
 
 /// Those of `wanted` that are held, with what their holders say.

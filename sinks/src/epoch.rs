@@ -14,6 +14,7 @@ use tokio::sync::OwnedMutexGuard;
 
 use crate::ledger::marks;
 use crate::names::Names;
+use crate::recent::Recent;
 use crate::suspects::Suspects;
 use crate::windows::NumberedKey;
 use crate::{
@@ -37,6 +38,7 @@ pub(crate) struct Writer<'a> {
     pub(crate) campaigns: &'a Names,
     pub(crate) influencers: &'a Names,
     pub(crate) claimed: &'a mut Suspects<ClaimKey>,
+    pub(crate) recent: &'a mut Recent,
     pub(crate) opened: &'a mut Suspects<NumberedKey>,
     pub(crate) line: i32,
     pub(crate) live: bool,
@@ -65,8 +67,8 @@ impl Epoch {
     }
 
     fn writer(&mut self) -> Writer<'_> {
-        let Line { connection, campaigns, influencers, claimed, opened, line, live, .. } = &mut *self.line;
-        Writer { connection, campaigns, influencers, claimed, opened, line: *line, live: *live, day: self.day }
+        let Line { connection, campaigns, influencers, claimed, recent, opened, line, live, .. } = &mut *self.line;
+        Writer { connection, campaigns, influencers, claimed, recent, opened, line: *line, live: *live, day: self.day }
     }
 
     /// Claims identities; returns those that were held before, with their contents. `wanted` is sorted and distinct.

@@ -28,6 +28,7 @@ pub mod names;
 pub mod outbox;
 pub mod pulsar;
 mod raw_days;
+mod recent;
 pub mod rejects;
 pub mod relay;
 pub mod reversals;

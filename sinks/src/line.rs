@@ -6,6 +6,7 @@ use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
 use std::sync::Arc;
 use tokio::sync::Mutex;
 
+use crate::recent::Recent;
 use crate::suspects::Suspects;
 use crate::windows::NumberedKey;
 use crate::{Epoch, Flow, SinkError, days, locks, names::Names, session};
@@ -47,6 +48,7 @@ pub struct Line {
     pub(crate) campaigns: Names,
     pub(crate) influencers: Names,
     pub(crate) claimed: Suspects<ClaimKey>,
+    pub(crate) recent: Recent,
     pub(crate) opened: Suspects<NumberedKey>,
 }
 
@@ -91,6 +93,7 @@ impl Line {
             campaigns: Names::campaigns(),
             influencers: Names::influencers(),
             claimed: Suspects::new(),
+            recent: Recent::new(),
             opened: Suspects::new(),
         })
     }

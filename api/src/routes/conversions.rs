@@ -128,9 +128,21 @@ impl Listed for Conversion {
     }
 }
 
+macro_rules! conversions_of {
+    ($owner:literal) => {
+        list_of!(
+            $owner,
+            "conversions",
+            "conversions",
+            "t.kind, t.amount, t.currency",
+            "t.campaign = w.campaign AND t.influencer = w.influencer"
+        )
+    };
+}
+
 const ONE: &str = one_of!("conversions", "t.kind, t.amount, t.currency");
-const OF_CAMPAIGN: &str = list_of!("campaign", "conversions", "conversions", "t.kind, t.amount, t.currency");
-const OF_INFLUENCER: &str = list_of!("influencer", "conversions", "conversions", "t.kind, t.amount, t.currency");
+const OF_CAMPAIGN: &str = conversions_of!("campaign");
+const OF_INFLUENCER: &str = conversions_of!("influencer");
 
 /// One conversion.
 #[utoipa::path(get, path = "/conversiones/{id}", tag = "consultas",

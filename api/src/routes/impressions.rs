@@ -98,9 +98,22 @@ impl Listed for Impression {
     }
 }
 
+macro_rules! impressions_of {
+    ($owner:literal) => {
+        list_of!(
+            $owner,
+            "impressions + clicks",
+            "impressions",
+            "t.click",
+            "window_key(t.campaign, t.event_time, t.influencer) = window_key(w.campaign, w.start, w.influencer)
+             AND t.campaign = w.campaign AND t.influencer = w.influencer"
+        )
+    };
+}
+
 const ONE: &str = one_of!("impressions", "t.click");
-const OF_CAMPAIGN: &str = list_of!("campaign", "impressions + clicks", "impressions", "t.click");
-const OF_INFLUENCER: &str = list_of!("influencer", "impressions + clicks", "impressions", "t.click");
+const OF_CAMPAIGN: &str = impressions_of!("campaign");
+const OF_INFLUENCER: &str = impressions_of!("influencer");
 
 /// One impression.
 #[utoipa::path(get, path = "/impresiones/{id}", tag = "consultas",
