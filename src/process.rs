@@ -111,7 +111,7 @@ impl Process {
     pub fn run_dataflows(&mut self, settings: &Settings, flow: Option<Flow>) {
         let context = LineContext {
             options: self.options.clone(),
-            privacy: settings.privacy.into(),
+            keep: settings.keep(),
             appended: log::follow_appends(self.options.clone()),
             shutdown: self.shutdown.watch(),
             only: flow,

@@ -1,7 +1,6 @@
 //! Reading a file to its end through the same lines as everything else: exactly once, resumable after any crash.
 
 use memchr::memmem;
-use schemas::wire::Privacy;
 use sinks::line::LineSpec;
 use sinks::{Flow, Line, files, session};
 use sqlx::postgres::PgConnectOptions;
@@ -12,7 +11,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 use crate::file::{FileSource, FileSpec, ReadProgress, Route, Share, digest, source_name};
-use crate::run::run;
+use crate::run::{Keep, run};
 use crate::{LineError, SourceError};
 
 /// How far a backfill has come; cheap to clone and to ask.
@@ -57,7 +56,7 @@ const PARTITIONS: usize = 3;
 pub async fn backfill(
     options: &PgConnectOptions,
     path: &Path,
-    privacy: Privacy,
+    keep: Keep,
     progress: Progress,
 ) -> Result<Summary, LineError> {
     let bytes = std::fs::metadata(path).map_err(SourceError::from)?.len();
@@ -69,7 +68,7 @@ pub async fn backfill(
     if file.finished_at.is_none() {
         let spec = FileSpec { path, digest: &digest, published_at: file.started_at };
         let mut patience = Patience::new();
-        while let Err(error) = read(options, &spec, file.partitions, privacy, progress.clone()).await {
+        while let Err(error) = read(options, &spec, file.partitions, keep, progress.clone()).await {
             patience.wait_or_fail(error, progress.lines_committed()).await?;
         }
         // The connection may have been lost meanwhile, together with the lines'.
@@ -114,7 +113,7 @@ async fn read(
     options: &PgConnectOptions,
     spec: &FileSpec<'_>,
     partitions: usize,
-    privacy: Privacy,
+    keep: Keep,
     progress: Progress,
 ) -> Result<(), LineError> {
     let campaigns = take(options, Flow::Campaigns, spec.digest, 1).await?;
@@ -127,7 +126,7 @@ async fn read(
     let mut running = JoinSet::new();
     for ((flow, line), source) in lines.zip(sources.into_iter().flatten()) {
         let committed = progress.committed.clone();
-        running.spawn(run(flow, source, line, privacy, move |span| {
+        running.spawn(run(flow, source, line, keep, move |span| {
             committed.fetch_add(span.messages, Ordering::Relaxed);
         }));
     }

@@ -3,6 +3,7 @@
 use metrics::{counter, gauge, histogram};
 use schemas::wire::Privacy;
 use schemas::{Position, Span};
+use sinks::impressions::RawRows;
 use sinks::line::LineSpec;
 use sinks::pulsar::admin::Extent;
 use sinks::pulsar::{Broker, SUBSCRIPTION};
@@ -20,14 +21,23 @@ use crate::{Acknowledge, LineError, Source, SourceError, epoch, flows};
 pub struct LineContext {
     /// The database.
     pub options: PgConnectOptions,
-    /// What is kept of personal data.
-    pub privacy: Privacy,
+    /// What is kept of events.
+    pub keep: Keep,
     /// Counts appends to the log, as a wake-up.
     pub appended: watch::Receiver<u64>,
     /// True once it is time to stop.
     pub shutdown: watch::Receiver<bool>,
     /// The one flow whose lines run here; none: all.
     pub only: Option<Flow>,
+}
+
+/// What is kept of an event besides what it counts for.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Keep {
+    /// Of personal data.
+    pub privacy: Privacy,
+    /// The rows of impressions and clicks.
+    pub raw_rows: RawRows,
 }
 
 /// Takes the line of `flow` over one partition of the log, and runs it until shutdown or the first error.
@@ -38,7 +48,7 @@ pub async fn log_line(context: &LineContext, flow: Flow, partition: i32) -> Resu
     let (appended, shutdown) = (context.appended.clone(), context.shutdown.clone());
     let source = LogSource::open(&context.options, partition, line.position(), appended, shutdown).await?;
     tracing::info!(flow = flow.name(), source = %name, position = %line.position(), "line taken");
-    run(flow, source, line, context.privacy, |_| ()).await
+    run(flow, source, line, context.keep, |_| ()).await
 }
 
 /// Waits until the broker gives us a partition of a topic; takes its line, and runs it until shutdown, the first error,
@@ -65,7 +75,7 @@ pub async fn topic_line(
         tracing::info!(flow = flow.name(), source = %name, position = %line.position(), "line taken");
         ownership = line.ownership(&context.options);
         let source = inbox.after(first, line.position(), line.gap_accepted(), ownership.clone()).await;
-        match run(flow, source, line, context.privacy, |_| ()).await {
+        match run(flow, source, line, context.keep, |_| ()).await {
             // Noticed before a message came that would have been refused: the subscription is as good as new.
             Err(LineError::Source(SourceError::GivenAway(source))) => tracing::info!(source, "line given away"),
             outcome => return outcome,
@@ -98,7 +108,7 @@ pub async fn run<S: Source>(
     flow: Flow,
     source: S,
     line: Line,
-    privacy: Privacy,
+    keep: Keep,
     mut on_commit: impl FnMut(&Span) + Send,
 ) -> Result<(), LineError> {
     let mut acks = source.acks();
@@ -115,7 +125,8 @@ pub async fn run<S: Source>(
         last = Instant::now();
         on_commit(span);
     };
-    let sink = PostgresSink::new(line);
+    let Keep { privacy, raw_rows } = keep;
+    let sink = PostgresSink::keeping(raw_rows, line);
     match flow {
         Flow::Tracking => epoch::drain(flows::tracking(source, sink, privacy), on_commit).await,
         Flow::Campaigns => epoch::drain(flows::campaigns(source, sink, privacy), on_commit).await,

@@ -1,6 +1,7 @@
 //! Campaigns as they are known, and what may become of them: edits, states, influencers that belong to them.
 
 use rust_decimal::Decimal;
+use smol_str::SmolStr;
 use std::time::Duration;
 
 use crate::{
@@ -16,11 +17,11 @@ pub struct Campaign {
     /// The campaign's id, which is also the command's.
     pub id: CommandId,
     /// `nombre`.
-    pub name: Option<Box<str>>,
+    pub name: Option<SmolStr>,
     /// `producto`.
-    pub product: Option<Box<str>>,
+    pub product: Option<SmolStr>,
     /// `marca`.
-    pub brand: Option<Box<str>>,
+    pub brand: Option<SmolStr>,
     /// `presupuesto` in `moneda`.
     pub budget: Money,
     /// What happens when the budget runs out.
@@ -30,7 +31,7 @@ pub struct Campaign {
     /// `influencers_ids`.
     pub influencers: Vec<InfluencerId>,
     /// `conversiones` as sent: recorded, not interpreted.
-    pub conversions: Box<str>,
+    pub conversions: SmolStr,
     /// When it was asked for.
     pub created_at: Timestamp,
     /// What the producer said.
@@ -94,11 +95,11 @@ pub struct CampaignEdit {
     /// The campaign.
     pub campaign: CampaignId,
     /// A name, or none any more.
-    pub name: Option<Option<Box<str>>>,
+    pub name: Option<Option<SmolStr>>,
     /// A product, or none any more.
-    pub product: Option<Option<Box<str>>>,
+    pub product: Option<Option<SmolStr>>,
     /// A brand, or none any more.
-    pub brand: Option<Option<Box<str>>>,
+    pub brand: Option<Option<SmolStr>>,
     /// A budget, in the campaign's currency.
     pub budget: Option<Decimal>,
     /// The currency that the sender believes the campaign to have.
@@ -171,7 +172,7 @@ pub struct StateChange {
     /// The first event time that it holds for: a whole minute.
     pub valid_from: Timestamp,
     /// `motivo`.
-    pub reason: Option<Box<str>>,
+    pub reason: Option<SmolStr>,
     /// When it was asked for.
     pub changed_at: Timestamp,
     /// What the producer said.
@@ -186,11 +187,11 @@ pub struct Influencer {
     /// Who.
     pub influencer: InfluencerId,
     /// `nombre`.
-    pub name: Option<Box<str>>,
+    pub name: Option<SmolStr>,
     /// `email`.
-    pub email: Option<Box<str>>,
+    pub email: Option<SmolStr>,
     /// `cedula`.
-    pub identity_card: Option<Box<str>>,
+    pub identity_card: Option<SmolStr>,
     /// When it was asked for.
     pub registered_at: Timestamp,
     /// What the producer said.

@@ -2,6 +2,7 @@
 
 use crate::campaign::{Campaign, CampaignEdit, Influencer, Membership, StateChange};
 use crate::{CampaignId, CommandId, Content, InfluencerId, Money, Reversal, Terms, Timestamp};
+use smol_str::SmolStr;
 
 /// The kinds of command. The numbers are stored: never reuse one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -224,13 +225,13 @@ pub struct TrackingEvent {
     /// Who brought it; none counts for the campaign alone.
     pub influencer: Option<InfluencerId>,
     /// `usuario_id`: personal data, like the next three.
-    pub user: Option<Box<str>>,
+    pub user: Option<SmolStr>,
     /// The browser.
-    pub user_agent: Option<Box<str>>,
+    pub user_agent: Option<SmolStr>,
     /// The network address.
-    pub ip_address: Option<Box<str>>,
+    pub ip_address: Option<SmolStr>,
     /// The page before.
-    pub referrer: Option<Box<str>>,
+    pub referrer: Option<SmolStr>,
     /// When it happened.
     pub event_time: Timestamp,
     /// What it was.

@@ -1,6 +1,7 @@
 //! Identifiers as the users wrote them: compared by their bytes, never folded or trimmed.
 
-use std::{fmt, ops::Deref, sync::Arc};
+use smol_str::SmolStr;
+use std::{fmt, ops::Deref};
 use uuid::Uuid;
 
 use crate::{Kind, Position};
@@ -12,11 +13,17 @@ macro_rules! text_id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub struct $name(Arc<str>);
+        pub struct $name(SmolStr);
 
         impl From<&str> for $name {
             fn from(text: &str) -> Self {
                 Self(text.into())
+            }
+        }
+
+        impl From<SmolStr> for $name {
+            fn from(text: SmolStr) -> Self {
+                Self(text)
             }
         }
 
@@ -68,10 +75,10 @@ pub fn derived_uuid(text: &str) -> Uuid {
 /// `conflicto_de_id` on record, never a silent duplicate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ClaimKey {
+    /// The id, compact. First, as in the index: it tells almost any two keys apart.
+    pub id: Uuid,
     /// The kind of command: impressions and conversions may share an id.
     pub kind: Kind,
-    /// The id, compact.
-    pub id: Uuid,
 }
 
 impl ClaimKey {

@@ -1,6 +1,7 @@
 //! What takes a conversion back, in whole or in part: a refund, or the steps of a dispute.
 
 use rust_decimal::Decimal;
+use smol_str::SmolStr;
 
 use crate::{ClaimKey, CommandId, Content, Currency, Kind, Timestamp};
 
@@ -65,13 +66,13 @@ pub struct Reversal {
     /// What it is.
     pub kind: ReversalKind,
     /// Which dispute it is a step of; none for a refund.
-    pub dispute: Option<Box<str>>,
+    pub dispute: Option<SmolStr>,
     /// How much it takes back; none: all of the conversion.
     pub amount: Option<Decimal>,
     /// In what; none: in the conversion's currency.
     pub currency: Option<Currency>,
     /// `motivo`.
-    pub reason: Option<Box<str>>,
+    pub reason: Option<SmolStr>,
     /// When it happened.
     pub event_time: Timestamp,
     /// What the producer said.

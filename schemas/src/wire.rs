@@ -231,6 +231,6 @@ fn command_id(sent: Text, context: Context<'_>, faults: &mut Vec<Fault>) -> Comm
             Some(id) => CommandId::from(id.to_string().as_str()),
             None => CommandId::from_position(context.source, context.position),
         },
-        sent => CommandId::from(&*sent.required_id("id", faults)),
+        sent => CommandId::from(sent.required_id("id", faults)),
     }
 }

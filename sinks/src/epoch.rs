@@ -12,6 +12,7 @@ use sqlx::PgConnection;
 use std::collections::HashMap;
 use tokio::sync::OwnedMutexGuard;
 
+use crate::impressions::RawRows;
 use crate::ledger::marks;
 use crate::names::Names;
 use crate::recent::Recent;
@@ -42,6 +43,7 @@ pub(crate) struct Writer<'a> {
     pub(crate) opened: &'a mut Suspects<NumberedKey>,
     pub(crate) line: i32,
     pub(crate) live: bool,
+    pub(crate) raw_rows: RawRows,
     pub(crate) day: NaiveDate,
 }
 
@@ -67,8 +69,10 @@ impl Epoch {
     }
 
     fn writer(&mut self) -> Writer<'_> {
-        let Line { connection, campaigns, influencers, claimed, recent, opened, line, live, .. } = &mut *self.line;
-        Writer { connection, campaigns, influencers, claimed, recent, opened, line: *line, live: *live, day: self.day }
+        let Line { connection, campaigns, influencers, claimed, recent, opened, line, live, raw_rows, .. } =
+            &mut *self.line;
+        let (line, live, raw_rows, day) = (*line, *live, *raw_rows, self.day);
+        Writer { connection, campaigns, influencers, claimed, recent, opened, line, live, raw_rows, day }
     }
 
     /// Claims identities; returns those that were held before, with their contents. `wanted` is sorted and distinct.
@@ -98,7 +102,7 @@ impl Epoch {
     /// Writes what the tracking line made of the batch.
     pub async fn write_tracking(&mut self, changes: &TrackingChanges) -> Result<(), SinkError> {
         let writer = &mut self.writer();
-        impressions::copy(writer, &changes.events).await?;
+        impressions::write(writer, &changes.events).await?;
         conversions::insert(writer, &changes.events).await?;
         reversals::insert(writer, &changes.reversals).await?;
         fail_point!("epoch::rows_written", |_| std::process::abort());

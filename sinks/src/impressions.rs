@@ -1,4 +1,4 @@
-//! `impressions`: the raw rows of impressions and clicks, by COPY.
+//! `impressions`: the raw rows of impressions and clicks, by COPY; or only how many there would have been.
 
 use schemas::{Envelope, EventKind, TrackingEvent};
 
@@ -12,10 +12,36 @@ const COLUMNS: i16 = 15;
 /// A row's usual size in bytes, to size the buffer once.
 const ROW_BYTES: usize = 320;
 
+/// What becomes of the raw rows of impressions and clicks. Those of conversions are money, and always kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum RawRows {
+    /// They can be listed, looked up, announced, and counted again.
+    #[default]
+    Keep,
+    /// They are counted in windows and totals, and claimed, but not stored.
+    Drop,
+}
+
 /// Writes the impressions and clicks among `events`, in the order of their positions.
-pub(crate) async fn copy(writer: &mut Writer<'_>, events: &[Envelope<TrackingEvent>]) -> Result<(), SinkError> {
+pub(crate) async fn write(writer: &mut Writer<'_>, events: &[Envelope<TrackingEvent>]) -> Result<(), SinkError> {
     let is_row = |event: &&Envelope<TrackingEvent>| !matches!(event.body.kind, EventKind::Conversion { .. });
     let events = events.iter().filter(is_row);
+    match writer.raw_rows {
+        RawRows::Keep => copy(writer, events).await,
+        RawRows::Drop => count_unstored(writer, events.count()).await,
+    }
+}
+
+async fn count_unstored(writer: &mut Writer<'_>, events: usize) -> Result<(), SinkError> {
+    let update = sqlx::query("UPDATE lines SET unstored = unstored + $2 WHERE line = $1");
+    update.bind(writer.line).bind(events as i64).execute(&mut *writer.connection).await?;
+    Ok(())
+}
+
+async fn copy<'a>(
+    writer: &mut Writer<'_>,
+    events: impl Iterator<Item = &'a Envelope<TrackingEvent>> + Clone,
+) -> Result<(), SinkError> {
     let mut rows = CopyRows::new(events.clone().count() * ROW_BYTES);
     for event in events.clone() {
         push(&mut rows, writer, event)?;

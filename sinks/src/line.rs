@@ -6,6 +6,7 @@ use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
 use std::sync::Arc;
 use tokio::sync::Mutex;
 
+use crate::impressions::RawRows;
 use crate::recent::Recent;
 use crate::suspects::Suspects;
 use crate::windows::NumberedKey;
@@ -44,6 +45,7 @@ pub struct Line {
     pub(crate) position: Position,
     gap_accepted: Option<Position>,
     pub(crate) live: bool,
+    pub(crate) raw_rows: RawRows,
     pub(crate) day: NaiveDate,
     pub(crate) campaigns: Names,
     pub(crate) influencers: Names,
@@ -89,6 +91,7 @@ impl Line {
             position: Position { ledger, entry, index },
             gap_accepted: gap_accepted.and_then(|text| text.parse().ok()),
             live: spec.live,
+            raw_rows: RawRows::default(),
             day: today,
             campaigns: Names::campaigns(),
             influencers: Names::influencers(),
@@ -238,6 +241,11 @@ impl PostgresSink {
     /// Over a line that was taken.
     pub fn new(line: Line) -> Self {
         Self { line: Arc::new(Mutex::new(line)) }
+    }
+
+    /// The same for a line that keeps raw rows, or not.
+    pub fn keeping(raw_rows: RawRows, line: Line) -> Self {
+        Self::new(Line { raw_rows, ..line })
     }
 
     /// Begins the epoch that covers `span`: from here on, one transaction. Takes the facts lock, moves the position.

@@ -42,7 +42,7 @@ async fn read_all(args: &Args, settings: &Settings, options: &PgConnectOptions) 
         let started = Instant::now();
         let progress = Progress::default();
         let bar = tokio::spawn(draw(bar(path)?, progress.clone()));
-        let read = backfill(options, path, settings.privacy.into(), progress.clone()).await;
+        let read = backfill(options, path, settings.keep(), progress.clone()).await;
         bar.abort();
         let summary = read.map_err(|error| format!("{}: {error}", path.display()))?;
         report(args.json, path, &summary, progress.lines_committed(), started.elapsed());

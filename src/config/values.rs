@@ -61,6 +61,24 @@ impl From<Privacy> for schemas::wire::Privacy {
     }
 }
 
+/// What becomes of the rows of impressions and clicks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum RawRows {
+    /// Stored.
+    Keep,
+    /// Counted only.
+    Drop,
+}
+
+impl From<RawRows> for sinks::impressions::RawRows {
+    fn from(raw_rows: RawRows) -> Self {
+        match raw_rows {
+            RawRows::Keep => Self::Keep,
+            RawRows::Drop => Self::Drop,
+        }
+    }
+}
+
 /// Which binaries run the embedded PostgreSQL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PostgresChoice {

@@ -10,19 +10,31 @@ pub(super) fn all() -> impl Iterator<Item = Check> {
 const ALL: &[Check] =
     &[CLAIMS, IDS, LINES, ACCEPTED, REVERSALS, POSITIONS, REJECTS, REVISIONS, LATE_EVENTS, RAW_DAYS, NAMES];
 
-/// Every raw row has one claim that points to it, and every claim one raw row. Reversals lie in no days.
+/// Every raw row has one claim that points to it, and every claim one raw row, but for as many of each line's impressions
+/// and clicks as it says to have left unstored. Reversals lie in no days.
 const CLAIMS: Check = Check {
     name: "claims of raw rows",
     pairs: "
-SELECT sum(raw) = 1 AND sum(claimed) = 1 AS same, NULL::int AS campaign, NULL::int AS influencer,
-       format('kind %s line %s position %s:%s:%s day %s', kind, line, ledger, entry, index, day) AS place,
-       sum(raw) || ' rows' AS expected, sum(claimed) || ' claims' AS found
+WITH pairs AS (
+SELECT kind, line, ledger, entry, index, day, sum(raw) AS raw, sum(claimed) AS claimed
 FROM (SELECT 1 AS kind, line, ledger, entry, index, day, 1 AS raw, 0 AS claimed FROM impressions
       UNION ALL SELECT 2, line, ledger, entry, index, day, 1, 0 FROM conversions
       UNION ALL SELECT 3, line, ledger, entry, index, NULL, 1, 0 FROM reversals
       UNION ALL SELECT kind, line, ledger, entry, index, CASE WHEN kind <> 3 THEN day END, 0, 1 FROM claims
                 WHERE kind IN (1, 2, 3)) r
-GROUP BY kind, line, ledger, entry, index, day",
+GROUP BY kind, line, ledger, entry, index, day
+), judged AS (
+SELECT p.*, l.unstored > 0 AND kind = 1 AND raw = 0 AND claimed = 1 AS unstored FROM pairs p LEFT JOIN lines l USING (line)
+)
+SELECT raw = 1 AND claimed = 1 AS same, NULL::int AS campaign, NULL::int AS influencer,
+       format('kind %s line %s position %s:%s:%s day %s', kind, line, ledger, entry, index, day) AS place,
+       raw || ' rows' AS expected, claimed || ' claims' AS found
+FROM judged WHERE unstored IS NOT TRUE
+UNION ALL
+SELECT l.unstored = (SELECT count(*) FROM judged j WHERE j.line = l.line AND j.unstored), NULL, NULL,
+       format('%s %s', flow, source), l.unstored || ' without a row',
+       (SELECT count(*) FROM judged j WHERE j.line = l.line AND j.unstored) || ' claims without a row'
+FROM lines l WHERE l.unstored > 0",
 };
 
 /// No id is counted twice.
@@ -113,24 +125,26 @@ LEFT JOIN (SELECT campaign, start, influencer, count(*) AS n FROM late_events GR
        USING (campaign, start, influencer)",
 };
 
-/// Every late event is a raw row, listed once, whose window is closed.
+/// Every late event is a raw row (if its line has stored all), listed once, whose window is closed.
 const LATE_EVENTS: Check = Check {
     name: "late events",
     pairs: "
-SELECT (e.campaign, e.influencer, e.event_time, e.published_at)
-           IS NOT DISTINCT FROM (r.campaign, r.influencer, r.event_time, r.published_at)
+SELECT ((e.campaign, e.influencer, e.event_time, e.published_at)
+            IS NOT DISTINCT FROM (r.campaign, r.influencer, r.event_time, r.published_at)
+            OR r.line IS NULL AND l.unstored > 0)
            AND e.listed = 1 AND e.start = date_bin('1 minute', e.event_time, 'epoch')
            AND coalesce(e.start + interval '1 minute' <= f.closed_through, false) AS same,
-       e.campaign, e.influencer, format('line %s position %s:%s:%s', line, ledger, entry, index) AS place,
+       e.campaign, e.influencer, format('line %s position %s:%s:%s', e.line, e.ledger, e.entry, e.index) AS place,
        coalesce('a row of ' || r.event_time, 'no row') || ', closed through ' || coalesce(f.closed_through::text, 'nothing')
            AS expected,
        format('%s in the window of %s, listed %s times', e.event_time, e.start, e.listed) AS found
 FROM (SELECT *, count(*) OVER (PARTITION BY line, ledger, entry, index) AS listed FROM late_events) e
 LEFT JOIN facts f ON true
+LEFT JOIN lines l USING (line)
 LEFT JOIN (SELECT line, ledger, entry, index, campaign, influencer, event_time, published_at FROM impressions
            UNION ALL
            SELECT line, ledger, entry, index, campaign, influencer, event_time, published_at FROM conversions) r
-       USING (line, ledger, entry, index)",
+       ON (r.line, r.ledger, r.entry, r.index) = (e.line, e.ledger, e.entry, e.index)",
 };
 
 /// Lists look for events only on the days whose span of event time says so.

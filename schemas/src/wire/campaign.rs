@@ -105,7 +105,7 @@ fn influencers(sent: &Verbatim, faults: &mut Vec<Fault>) -> Vec<InfluencerId> {
         });
         return Vec::new();
     };
-    ids.into_iter().map(|id| InfluencerId::from(&*id.required_id("influencers_ids", faults))).collect()
+    ids.into_iter().map(|id| InfluencerId::from(id.required_id("influencers_ids", faults))).collect()
 }
 
 /// The list of conversions as it was written, white space aside; it is recorded, not interpreted.

@@ -68,7 +68,7 @@ impl EditRecord {
             .time("fecha_fin", ends_at);
         Ok(CampaignEdit {
             id,
-            campaign: (&*campaign).into(),
+            campaign: campaign.into(),
             name,
             product,
             brand,

@@ -4,6 +4,7 @@
 use rust_decimal::Decimal;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
+use smol_str::SmolStr;
 use std::{borrow::Cow, fmt};
 
 use crate::campaign::CHANGE_ALIGNMENT;
@@ -18,14 +19,14 @@ pub(crate) enum Text {
     /// `null`.
     Null,
     /// A text, perhaps empty.
-    Given(Box<str>),
+    Given(SmolStr),
     /// Any other type.
     Wrong,
 }
 
 impl Text {
     /// An identifier that must be there: not empty, not padded, not too long.
-    pub(crate) fn required_id(self, path: &'static str, faults: &mut Vec<Fault>) -> Box<str> {
+    pub(crate) fn required_id(self, path: &'static str, faults: &mut Vec<Fault>) -> SmolStr {
         match self {
             Self::Given(text) if !text.trim().is_empty() => {
                 judge_id(&text, path, faults);
@@ -38,7 +39,7 @@ impl Text {
     }
 
     /// An identifier that may be missing, null or empty: then there is none.
-    pub(crate) fn optional_id(self, path: &'static str, faults: &mut Vec<Fault>) -> Option<Box<str>> {
+    pub(crate) fn optional_id(self, path: &'static str, faults: &mut Vec<Fault>) -> Option<SmolStr> {
         let text = self.optional(path, faults)?;
         judge_id(&text, path, faults);
         Some(text)
@@ -82,12 +83,12 @@ impl Text {
     }
 
     /// A text that may be taken back: absent says nothing, null or empty says that there is none.
-    pub(crate) fn nullable(self, path: &'static str, faults: &mut Vec<Fault>) -> Option<Option<Box<str>>> {
+    pub(crate) fn nullable(self, path: &'static str, faults: &mut Vec<Fault>) -> Option<Option<SmolStr>> {
         if self == Self::Absent { None } else { Some(self.optional(path, faults)) }
     }
 
     /// A text of `bytes_max` at most that may be missing, null or empty: then there is none.
-    pub(crate) fn bounded(self, path: &'static str, bytes_max: usize, faults: &mut Vec<Fault>) -> Option<Box<str>> {
+    pub(crate) fn bounded(self, path: &'static str, bytes_max: usize, faults: &mut Vec<Fault>) -> Option<SmolStr> {
         let text = self.optional(path, faults)?;
         if text.len() > bytes_max {
             note(faults, Code::InvalidValue, path, &format!("tiene más de {bytes_max} bytes; acórtelo"));
@@ -115,7 +116,7 @@ impl Text {
     }
 
     /// A text that may be missing, null or empty: then there is none.
-    pub(crate) fn optional(self, path: &'static str, faults: &mut Vec<Fault>) -> Option<Box<str>> {
+    pub(crate) fn optional(self, path: &'static str, faults: &mut Vec<Fault>) -> Option<SmolStr> {
         match self {
             Self::Absent | Self::Null => None,
             Self::Given(text) if text.is_empty() => None,
@@ -132,7 +133,7 @@ impl Text {
 }
 
 /// Notes a fault; the empty text stands in for what is not there.
-pub(crate) fn note(faults: &mut Vec<Fault>, code: Code, path: &'static str, detail: &str) -> Box<str> {
+pub(crate) fn note(faults: &mut Vec<Fault>, code: Code, path: &'static str, detail: &str) -> SmolStr {
     faults.push(Fault { code, path, detail: detail.into() });
     "".into()
 }
@@ -204,7 +205,7 @@ impl<'de> Visitor<'de> for TextVisitor {
 
 /// A value whose JSON text is kept as it was written: a list.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Verbatim(pub(crate) Option<Box<str>>);
+pub(crate) struct Verbatim(pub(crate) Option<SmolStr>);
 
 impl<'de> Deserialize<'de> for Verbatim {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -220,7 +221,7 @@ pub(crate) enum Amount {
     #[default]
     Absent,
     /// JSON's text as it was written, since a float would change it.
-    Written(Box<str>),
+    Written(SmolStr),
     /// An exact number: Avro's decimal or long.
     Exact(Decimal),
     /// What old producers send.

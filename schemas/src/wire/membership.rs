@@ -41,7 +41,7 @@ impl MembershipRecord {
         let from_now = || context.published_at.floor(CHANGE_ALIGNMENT);
         Ok(Membership {
             id,
-            campaign: (&*campaign).into(),
+            campaign: campaign.into(),
             influencer: (&*influencer).into(),
             member,
             valid_from: sent_from.unwrap_or_else(|| if member { from_now() } else { context.next_minute() }),

@@ -1,6 +1,7 @@
 //! `registrar-reversion`: a refund or a step of a dispute, as it is sent.
 
 use serde::Deserialize;
+use smol_str::SmolStr;
 
 use super::field::{Amount, Sent, Text, note};
 use super::tracking::{currency, one_of, sent_time};
@@ -89,7 +90,7 @@ fn kind(sent: &Text, faults: &mut Vec<Fault>) -> Option<ReversalKind> {
 }
 
 /// A step of a dispute says of which one, and a refund has none.
-fn dispute(sent: Text, kind: Option<ReversalKind>, faults: &mut Vec<Fault>) -> Option<Box<str>> {
+fn dispute(sent: Text, kind: Option<ReversalKind>, faults: &mut Vec<Fault>) -> Option<SmolStr> {
     if kind.is_some_and(ReversalKind::is_dispute) {
         return Some(sent.required_id("disputa_id", faults));
     }
@@ -116,7 +117,7 @@ fn amount(sent: &Amount, currency: Currency, faults: &mut Vec<Fault>) -> Option<
     judged
 }
 
-fn reason(sent: Text, faults: &mut Vec<Fault>) -> Option<Box<str>> {
+fn reason(sent: Text, faults: &mut Vec<Fault>) -> Option<SmolStr> {
     let reason = sent.optional("motivo", faults)?;
     if reason.len() > REASON_BYTES_MAX {
         note(faults, Code::InvalidValue, "motivo", &format!("tiene más de {REASON_BYTES_MAX} bytes; acórtelo"));

@@ -40,7 +40,7 @@ impl StateRecord {
             .text(reason.as_deref());
         Ok(StateChange {
             id,
-            campaign: (&*campaign).into(),
+            campaign: campaign.into(),
             state,
             valid_from: sent_from.unwrap_or_else(|| context.next_minute()),
             reason,

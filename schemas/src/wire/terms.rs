@@ -43,8 +43,8 @@ impl TermsRecord {
         let content = rules.iter().fold(content, said);
         Ok(Terms {
             id,
-            campaign: (&*campaign).into(),
-            influencer: influencer.as_deref().map(InfluencerId::from),
+            campaign: campaign.into(),
+            influencer: influencer.map(InfluencerId::from),
             // Without a beginning they hold from the minute in which they were sent.
             valid_from: sent_from.unwrap_or_else(|| context.published_at.floor(TERMS_ALIGNMENT)),
             rules,

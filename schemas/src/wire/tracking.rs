@@ -1,6 +1,7 @@
 //! `registrar-impresion` and `registrar-conversion`, as the users' clients write them.
 
 use serde::Deserialize;
+use smol_str::SmolStr;
 use std::net::IpAddr;
 
 use super::field::{Amount, Text, note};
@@ -104,8 +105,8 @@ impl TrackingRecord {
         }
         Ok(TrackingEvent {
             id,
-            campaign: (&*campaign).into(),
-            influencer: influencer.as_deref().map(InfluencerId::from),
+            campaign: campaign.into(),
+            influencer: influencer.map(InfluencerId::from),
             user,
             user_agent: user_agent.and_then(|agent| private_agent(agent, privacy)),
             ip_address: ip_address.and_then(|ip| private_ip(ip, privacy)),
@@ -197,7 +198,7 @@ pub(super) fn currency(sent: &Text, faults: &mut Vec<Fault>) -> Currency {
     Currency::Cop
 }
 
-fn private_agent(agent: Box<str>, privacy: Privacy) -> Option<Box<str>> {
+fn private_agent(agent: SmolStr, privacy: Privacy) -> Option<SmolStr> {
     match privacy {
         Privacy::AsSent => Some(agent),
         Privacy::Truncate => agent.split(' ').next().map(Into::into),
@@ -205,7 +206,7 @@ fn private_agent(agent: Box<str>, privacy: Privacy) -> Option<Box<str>> {
     }
 }
 
-fn private_ip(ip: Box<str>, privacy: Privacy) -> Option<Box<str>> {
+fn private_ip(ip: SmolStr, privacy: Privacy) -> Option<SmolStr> {
     match privacy {
         Privacy::AsSent => Some(ip),
         Privacy::Truncate => Some(network_of(ip.parse().ok()?).into()),

@@ -52,7 +52,7 @@ pub(super) struct LineState {
 pub(super) async fn all(connection: &mut PgConnection) -> Result<Vec<StoredLine>, sqlx::Error> {
     type Row = (i32, String, i64, i64, i32, i64, i64, i64, i32, NaiveDate, i64, NaiveDate);
     let select = format!(
-        "SELECT l.line, l.source, l.ledger, l.entry, l.index, l.accepted - l.reversals,
+        "SELECT l.line, l.source, l.ledger, l.entry, l.index, l.accepted - l.reversals - l.unstored,
                 coalesce(r.ledger, -1), coalesce(r.entry, -1), coalesce(r.index, -1),
                 coalesce(r.day, s.first_day), coalesce(r.events, 0), current_date
          FROM relay_start s, lines l LEFT JOIN relay_positions r USING (line) WHERE {RELAYED} ORDER BY l.line"

@@ -25,7 +25,7 @@ pub async fn begin(options: &PgConnectOptions, from_first_row: bool) -> Result<(
 async fn pass_over(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     let lines = format!(
         "INSERT INTO relay_positions (line, ledger, entry, index, day, events)
-         SELECT l.line, l.ledger, l.entry, l.index, current_date - 1, l.accepted - l.reversals FROM lines l WHERE {RELAYED}"
+         SELECT l.line, l.ledger, l.entry, l.index, current_date - 1, l.accepted - l.reversals - l.unstored FROM lines l WHERE {RELAYED}"
     );
     sqlx::query(sqlx::AssertSqlSafe(lines)).execute(&mut *connection).await?;
     sqlx::query("UPDATE outbox SET relayed_at = now() WHERE relayed_at IS NULL").execute(connection).await?;
