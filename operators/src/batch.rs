@@ -66,6 +66,11 @@ impl<'a, T> Output<'a, T> {
         Self { emitted, rejects, reached, strays, messages: &mut span.messages }
     }
 
+    /// The same batch, with another place for what is emitted.
+    pub(crate) const fn emitting<'b, U>(&'b mut self, emitted: &'b mut Vec<U>) -> Output<'b, U> {
+        Output { emitted, rejects: self.rejects, reached: self.reached, strays: self.strays, messages: self.messages }
+    }
+
     /// Sends an item on.
     pub fn emit(&mut self, item: T) {
         self.emitted.push(item);

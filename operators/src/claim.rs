@@ -5,7 +5,6 @@ use schemas::message::Origin;
 use schemas::{
     Claim, ClaimKey, Code, Command, CommandId, Content, Envelope, Faults, HeldClaim, Kind, Reject, Timestamp,
 };
-use std::collections::hash_map::Entry;
 
 use crate::Batch;
 
@@ -43,22 +42,21 @@ impl Claims {
     /// duplicate, other content is a conflict.
     pub fn settle(self, held: &HeldClaim) -> Batch<Envelope<Command>> {
         let Self { mut batch, keys, first } = self;
-        let mut contents: HashMap<ClaimKey, Content> = held.clone();
+        let contents: Vec<Content> = batch.items.iter().map(|item| item.body.content()).collect();
         let mut fresh = Vec::with_capacity(batch.items.len());
         for (i, (item, key)) in batch.take_items().into_iter().zip(keys).enumerate() {
-            let content = item.body.content();
-            let is_first = first.get(&key) == Some(&i);
-            match contents.entry(key) {
-                Entry::Vacant(vacant) if is_first => {
-                    vacant.insert(content);
+            let asked = first.get(&key).copied().unwrap_or(i);
+            let holder = held.get(&key).copied().or_else(|| (asked != i).then(|| contents[asked]));
+            match holder {
+                None => {
                     batch.resolved.extend(item.origin.replay_of);
                     fresh.push(item);
                 }
-                Entry::Occupied(holder) if *holder.get() == content => {
+                Some(content) if content == contents[i] => {
                     batch.resolved.extend(item.origin.replay_of);
                     batch.duplicates += 1;
                 }
-                Entry::Vacant(_) | Entry::Occupied(_) => {
+                Some(_) => {
                     let (kind, event_time) = (item.body.kind(), item.body.event_time());
                     batch.rejects.push(conflict(item.origin, kind, item.body.id(), event_time));
                 }

@@ -3,7 +3,7 @@
 use futures::{Stream, StreamExt};
 use schemas::Facts;
 
-use crate::{Batch, Output};
+use crate::{Batch, Output, Then};
 
 /// One step of the dataflow.
 pub trait Operator: Send {
@@ -27,6 +27,14 @@ pub trait Operator: Send {
             self.on_item(item, &mut out);
         }
         batch.with(emitted)
+    }
+
+    /// This one and then `next`, each item going through both before the next one comes.
+    fn then<B: Operator<In = Self::Out>>(self, next: B) -> Then<Self, B>
+    where
+        Self: Sized,
+    {
+        Then::new(self, next)
     }
 }
 

@@ -28,8 +28,12 @@ impl Operator for Total {
     }
 
     fn on_batch(&mut self, mut batch: Batch<Windowed>) -> Batch<TrackingChanges> {
+        let items = batch.take_items();
         let mut changes = TrackingChanges::default();
-        for item in batch.take_items() {
+        // Of sparse events, as real programmes have them, most open a window.
+        changes.events.reserve(items.len());
+        changes.windows.reserve(items.len());
+        for item in items {
             add(&mut changes, item);
         }
         batch.with(vec![changes])

@@ -1,7 +1,8 @@
 //! `Validate`: record → command, or a reject with all that is wrong with it.
 
+use schemas::message::Origin;
 use schemas::wire::{self, Context, Privacy};
-use schemas::{Command, Envelope, Reject};
+use schemas::{Command, Envelope, Kind, Reject, Timestamp};
 
 use crate::{Operator, Output};
 
@@ -43,7 +44,7 @@ impl Operator for Validate {
         if self.ids == Ids::Position {
             record.forget_id();
         }
-        let (kind, event_time) = (record.kind(), record.event_time());
+        let kind = record.kind();
         match record.validate(context, self.privacy) {
             Ok(command) => {
                 // An event may be up to five minutes ahead of its publication; it must not take the watermark along.
@@ -52,7 +53,15 @@ impl Operator for Validate {
                 }
                 out.emit(Envelope { origin, body: command });
             }
-            Err(faults) => out.reject(Reject::new(origin, Some(kind), event_time, faults)),
+            Err(faults) => {
+                let event_time = event_time(&origin, kind);
+                out.reject(Reject::new(origin, Some(kind), event_time, faults));
+            }
         }
     }
+}
+
+/// When a faulty command says that it happened. Rejects are few: they are read once more, so that all others are read once.
+fn event_time(origin: &Origin, kind: Kind) -> Option<Timestamp> {
+    origin.encoding.decode(Some(kind), &origin.payload).ok()?.event_time()
 }

@@ -171,7 +171,9 @@ impl Deck {
         let Some((through, _)) = self.found.last() else { return Ok(()) };
         let span = Span { after: self.after, through: *through, messages: self.found.len() as u64 };
         self.after = *through;
-        let buffer = Bytes::from(std::mem::take(&mut self.buffer));
+        // The next batch will be about as large: a buffer that grew would be copied again and again.
+        let room = Vec::with_capacity(self.buffer.len());
+        let buffer = Bytes::from(std::mem::replace(&mut self.buffer, room));
         let message = |(position, range)| RawMessage {
             origin: Origin {
                 position,

@@ -2,7 +2,7 @@
 
 use futures::Stream;
 use operators::window::ONE_MINUTE;
-use operators::{Commission, Dataflow, Decode, Describe, Horizon, Total, Validate, Window};
+use operators::{Commission, Dataflow, Decode, Describe, Horizon, Operator, Total, Validate, Window};
 use schemas::Span;
 use schemas::wire::Privacy;
 use sinks::{Ledger, PostgresSink};
@@ -24,8 +24,7 @@ pub fn tracking<S: Source>(
     let (decode, validate) = (Decode::tracking(source.readers()), Validate::new(source.name(), source.ids(), privacy));
     source
         .batches() // Batch<RawMessage>: bounded; positions ride along
-        .apply(decode) // bytes  → record  | reject malformado, comando_desconocido
-        .apply(validate) // record → command | reject campo_faltante, timestamp_invalido, valor_invalido …
+        .apply(decode.then(validate)) // bytes → record → command | reject malformado, campo_faltante, valor_invalido …
         .ahead() // the next batch is decoded while this one commits
         .within(sink) // facts lock, position compare-and-set: from here on, one transaction
         .apply(Horizon::new()) //                  | reject demasiado_antiguo
@@ -44,8 +43,7 @@ pub fn campaigns<S: Source>(
     let (decode, validate) = (Decode::campaigns(source.readers()), Validate::new(source.name(), source.ids(), privacy));
     source
         .batches()
-        .apply(decode)
-        .apply(validate)
+        .apply(decode.then(validate))
         .ahead()
         .within(sink)
         .apply(Describe::new()) // command → what it says about its campaign
