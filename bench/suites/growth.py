@@ -1,0 +1,92 @@
+"""Growth: files of a million new events each, one after another, into one database; vacuum, `kill -9`, and starting again."""
+
+import subprocess
+import time
+from threading import Thread
+
+from support.alpes import ALPES, Alpes, generate
+from support.process import wait_until
+from support.report import setting
+from suites.line import add
+
+SETTINGS = {"EVENTS": setting("EVENTS", 1_000_000), "GROWTH": setting("GROWTH", 30)}
+EVENTS, GROWTH = SETTINGS.values()
+READ = "SELECT coalesce(sum(messages), 0) FROM lines WHERE source LIKE 'file-%'"
+WATCH_S = 0.05
+
+
+def measure(report, folder):
+    alpes = Alpes(folder / "data")
+    with alpes.serving("queries"):
+        report.note_postgres(alpes)
+        rates = [one_more(report, alpes, folder, number, f"file {number + 1:3}") for number in range(GROWTH)]
+        report.add("all", last_of_first=rates[-1] / rates[0], slowest_of_fastest=min(rates) / max(rates))
+        vacuumed(report, alpes, folder, rates[-1])
+        killed(report, alpes, folder)
+        for table, size in largest(alpes):
+            report.add(f"{table}", B_per_line=size / (EVENTS * (GROWTH + 2)))
+    started = time.monotonic()
+    with alpes.serving("up"):
+        report.add("start of `alpes up`", s=time.monotonic() - started)
+    alpes.verify()
+
+
+def one_more(report, alpes, folder, number, case):
+    """Counts a new file; returns the lines a second."""
+    file = generate(folder / "events.ndjson.zst", EVENTS, number)
+    before = alpes.tally()
+    done, counted = alpes.backfill(file)
+    file.unlink()
+    seconds = counted["milliseconds"] / 1000
+    add(report, case, EVENTS, seconds, done.cpu_seconds, done.peak_mb, alpes.tally() - before)
+    return EVENTS / seconds
+
+
+def vacuumed(report, alpes, folder, usual):
+    """Counts a file while everything is vacuumed."""
+    took = []
+
+    def vacuum():
+        begun = time.monotonic()
+        alpes.sql("VACUUM (ANALYZE)")
+        took.append(time.monotonic() - begun)
+
+    vacuuming = Thread(target=vacuum)
+    vacuuming.start()
+    rate = one_more(report, alpes, folder, GROWTH, "during VACUUM")
+    vacuuming.join()
+    report.add("during VACUUM", of_last=rate / usual, VACUUM_s=took[0])
+
+
+def killed(report, alpes, folder):
+    """Kills a backfill half-way; how long until the next one commits, and that it counts the rest."""
+    file = generate(folder / "events.ndjson.zst", EVENTS, GROWTH + 1)
+    read = lambda: int(alpes.sql(READ))
+    before = read()
+    command = [ALPES, "backfill", file]
+    first = subprocess.Popen(command, env=alpes.env, stdout=subprocess.DEVNULL)
+    wait_until("half of the file is read", lambda: read() - before >= EVENTS / 2, poll=WATCH_S)
+    first.kill()
+    first.wait()
+    reached, begun = settled_at(read), time.monotonic()
+    second = subprocess.Popen(command, env=alpes.env, stdout=subprocess.DEVNULL)
+    wait_until("the next commit", lambda: read() > reached, poll=WATCH_S)
+    report.add("after kill -9", next_commit_s=time.monotonic() - begun)
+    assert second.wait() == 0, "the backfill did not finish"
+    assert read() - before >= EVENTS, "lines are missing"
+    file.unlink()
+
+
+def settled_at(read):
+    """What is read, once no commit of a killed process is still under way."""
+    reached = None
+    while reached != (reached := read()):
+        time.sleep(1)
+    return reached
+
+
+def largest(alpes):
+    """Bytes of each kind of table with its indexes, daily partitions together, the greatest first."""
+    sizes = alpes.sql("SELECT regexp_replace(relname, '_[0-9_-]+$', ''), sum(pg_total_relation_size(oid)) FROM pg_class "
+                      "WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace GROUP BY 1 ORDER BY 2 DESC LIMIT 8")
+    return [(table, int(size)) for table, size in (line.split("|") for line in sizes.splitlines())]
