@@ -1,5 +1,7 @@
 """Freshness: from the instant at which a POST is due until the event is in `estadisticas`, under a steady load."""
 
+import time
+
 from support.alpes import Alpes
 from support.load import by_schedule, saturate
 from support.process import cpu_seconds
@@ -32,10 +34,12 @@ def measure(report, folder):
 def at(report, alpes, server, case, rate):
     """One rate, after everything before it has been read."""
     alpes.wait_until_read()
-    cpu, before = cpu_seconds(server.pid), alpes.tally()
+    cpu, before, begun = cpu_seconds(server.pid), alpes.tally(), time.monotonic()
     seen = by_schedule(alpes.http, rate, SECONDS, PROBES_PER_S)
+    seconds = time.monotonic() - begun
     cpu, taken = cpu_seconds(server.pid) - cpu, alpes.tally() - before
     visible, answered = seen["visible"], seen["answered"]
-    report.add(case, visible_p50_ms=visible["p50"] / 1000, visible_p99_ms=visible["p99"] / 1000,
-               **{"visible p99.9 ms": visible["p999"] / 1000}, answered_p99_ms=answered["p99"] / 1000, probes=visible["count"],
-               cores_Alpes=cpu / SECONDS, cores_PostgreSQL=taken.cpu_seconds / SECONDS)
+    report.add(case, answered_per_s=answered["count"] / seconds, visible_p50_ms=visible["p50"] / 1000,
+               visible_p99_ms=visible["p99"] / 1000, **{"visible p99.9 ms": visible["p999"] / 1000},
+               answered_p99_ms=answered["p99"] / 1000, probes=visible["count"],
+               cores_Alpes=cpu / seconds, cores_PostgreSQL=taken.cpu_seconds / seconds)

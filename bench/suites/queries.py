@@ -15,12 +15,12 @@ FILE_EVENTS = 1_000_000
 BUSY_FILE_EVENTS = 500_000
 # Numbers of files that a database of the greatest size does not hold.
 BUSY_FROM = 1_000
-CAMPAIGNS, INFLUENCERS = 1_000, 5_000
 CAMPAIGN, INFLUENCER = "/tracking/queries/campanas", "/tracking/queries/influencers"
 
-BUSIEST = """
+# Those that have earned something, the busiest first.
+NAMES = """
 SELECT name FROM {kind}_names JOIN (SELECT {kind}, sum(impressions + clicks) AS n FROM windows GROUP BY 1) w USING ({kind})
-ORDER BY n DESC LIMIT 1
+WHERE {kind} IN (SELECT {kind} FROM balances) ORDER BY n DESC
 """
 RANGE = "SELECT to_char(max(start) - interval '6 hours', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'), to_char(max(start), 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') FROM windows"
 
@@ -59,11 +59,11 @@ def fill(alpes, folder, size):
 
 def ask_about(alpes):
     """What is asked: a name, and a function that gives the path."""
-    busiest = {kind: alpes.sql(BUSIEST.format(kind=kind)) for kind in ("campaign", "influencer")}
+    campaigns, influencers = [alpes.sql(NAMES.format(kind=kind)).splitlines() for kind in ("campaign", "influencer")]
     since, until = alpes.sql(RANGE).split("|")
     whose = {
-        "busiest": (lambda: busiest["campaign"], lambda: busiest["influencer"]),
-        "any": (lambda: f"cmp-{random.randint(1, CAMPAIGNS):04}", lambda: f"inf-{random.randint(1, INFLUENCERS):05}"),
+        "busiest": (lambda: campaigns[0], lambda: influencers[0]),
+        "any": (lambda: random.choice(campaigns), lambda: random.choice(influencers)),
     }
     for who, (campaign, influencer) in whose.items():
         yield f"statistics, {who} campaign", lambda of=campaign: f"{CAMPAIGN}/{of()}/estadisticas"

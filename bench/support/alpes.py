@@ -6,14 +6,12 @@ import shutil
 import subprocess
 import tempfile
 import time
-import urllib.error
-import urllib.request
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
-from support.process import cpu_seconds, free_port, run, wait_until
+from support.process import cpu_seconds, free_port, is_alive, run, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 RELEASE = ROOT / os.environ.get("CARGO_TARGET_DIR", "target") / "release"
@@ -22,6 +20,7 @@ SEED = 7
 HOURS_EACH = 6
 FIRST_EVENT = datetime(2026, 1, 1, tzinfo=timezone.utc)
 START_MAX_S = 120
+START_POLL_S = 0.02
 CATCH_UP_MAX_S = 3600
 
 # Rows of the line's tables that take the space; the log is counted with them where it is the source.
@@ -95,18 +94,15 @@ class Alpes:
                 raise SystemExit(f"alpes {role}: exit {server.returncode}\n{log.read_text()}")
 
     def wait_for(self, role, server):
-        """Waits until a server answers that it is ready; returns how long that took."""
-        port, asked = (self.queries, "live") if role == "queries" else (self.http, "live")
+        """Waits until a server answers."""
+        port = self.queries if role == "queries" else self.http
 
         def answers():
             if server.poll() is not None:
                 raise SystemExit(f"alpes {role} ended: {self.folder.with_suffix(f'.{role}.log').read_text()}")
-            try:
-                return urllib.request.urlopen(f"http://127.0.0.1:{port}/health/{asked}", timeout=5).status == 200
-            except (urllib.error.URLError, ConnectionError, TimeoutError):
-                return False
+            return is_alive(port)
 
-        return wait_until(f"alpes {role} answers", answers, START_MAX_S, 0.02)
+        wait_until(f"alpes {role} answers", answers, START_MAX_S, START_POLL_S)
 
     def postmaster(self):
         """The lines of PostgreSQL's own file: process, folder, …, folder of the socket."""

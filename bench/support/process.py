@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 import time
+import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,6 +63,14 @@ def free_port():
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return listener.getsockname()[1]
+
+
+def is_alive(port):
+    """Whether a server answers there. One that still starts may accept a request and let it wait."""
+    try:
+        return urllib.request.urlopen(f"http://127.0.0.1:{port}/health/live", timeout=5).status == 200
+    except OSError:
+        return False
 
 
 def wait_until(what, is_so, seconds=120, poll=POLL_S):

@@ -72,13 +72,14 @@ class Report:
         facts = self.facts
         print(f"\n{self.suite}: {facts['cores']} × {facts['cpu']}, {facts['memory_gb']} GB, commit {facts['commit']}, "
               f"PostgreSQL {facts.get('postgres', '—')}; " + ", ".join(f"{k}={v}" for k, v in self.settings.items()))
-        print(f"{'':36} {'':24} {'median':>12} {'min':>12} {'max':>12} {'since ' + since if since else '':>14}")
+        width = max(len(case) for case, _ in self.measures)
+        print(f"{'':{width}} {'':24} {'median':>12} {'min':>12} {'max':>12} {'since ' + since if since else '':>14}")
         shown = None
         for row in self.rows():
             case, name, median, samples = row["case"], row["measure"], row["median"], row["samples"]
             old = before.get((case, name))
             change = f"{100 * (median / old - 1):+.1f} %" if old else ""
-            print(f"{case if case != shown else '':36} {name:24} {number(median):>12} {number(min(samples)):>12} "
+            print(f"{case if case != shown else '':{width}} {name:24} {number(median):>12} {number(min(samples)):>12} "
                   f"{number(max(samples)):>12} {change:>14}")
             shown = case
         print(flush=True)
