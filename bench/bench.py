@@ -14,7 +14,8 @@ LONG = ["pulsar", "growth"]
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("suites", nargs="*", metavar="SUITE", help=f"{', '.join(QUICK)}; not by default: {', '.join(LONG)}")
+    choice = f"{', '.join(QUICK)}; not by default: {', '.join(LONG)}"
+    parser.add_argument("suites", nargs="*", metavar="SUITE", help=choice)
     parser.add_argument("--no-history", action="store_true", help="do not write bench/history")
     arguments = parser.parse_args()
     for name in arguments.suites or QUICK:

@@ -3,7 +3,7 @@
 //! `cargo run --release --example openloop -- HOST:PORT EVENTS_PER_SECOND SECONDS PROBES_PER_SECOND`
 //!
 //! Every request has an instant at which it is due, and its time is counted from there: a server that stalls makes all
-//! requests late that were due meanwhile, none is left out (no coordinated omission). Prints JSON, times in microseconds.
+//! requests late that were due meanwhile, none is left out (no coordinated omission). Prints JSON, times in µs.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
@@ -115,14 +115,15 @@ impl Client {
     }
 
     async fn post(&mut self, campaign: &str) {
-        let id = Uuid::now_v7();
-        let body = format!(
-            r#"{{"id":"{id}","campaña_id":"{campaign}","influencer_id":"inf-00001","tipo_evento":"IMPRESION","user_agent":"Mozilla/5.0 (X11; Linux x86_64)","ip_address":"127.0.0.1","referrer":"https://instagram.com"}}"#
-        );
+        let body = json!({
+            "id": Uuid::now_v7(), "campaña_id": campaign, "influencer_id": "inf-00001", "tipo_evento": "IMPRESION",
+            "user_agent": "Mozilla/5.0 (X11; Linux x86_64)", "ip_address": "127.0.0.1",
+            "referrer": "https://instagram.com",
+        });
+        let (body, head) = (body.to_string(), "Host: alpes\r\nContent-Type: application/json");
         let length = body.len();
-        let request = format!(
-            "POST /tracking/impresiones HTTP/1.1\r\nHost: alpes\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
-        );
+        let request =
+            format!("POST /tracking/impresiones HTTP/1.1\r\n{head}\r\nContent-Length: {length}\r\n\r\n{body}");
         let (status, answer) = self.ask(&request).await;
         assert_eq!(status, 202, "{answer}");
     }

@@ -2,7 +2,7 @@
 //!
 //! `valgrind --tool=callgrind --toggle-collect='*measured*' target/release/examples/operators decode`
 //!
-//! Prints the number of events, by which the instructions are to be divided. `bench/bench.py operators` does it for all.
+//! Prints the number of events, by which the instructions are to be divided; `bench/bench.py operators` does that.
 
 #![allow(clippy::print_stdout)]
 

@@ -1,4 +1,4 @@
-"""Growth: files of a million new events each, one after another, into one database; vacuum, `kill -9`, and starting again."""
+"""Growth: files of a million new events, one after another, into one database; vacuum, `kill -9`, starting again."""
 
 import subprocess
 import time
@@ -15,6 +15,10 @@ READ = "SELECT coalesce(sum(messages), 0) FROM lines WHERE source LIKE 'file-%'"
 WATCH_S = 0.05
 # Files stop coming when this much disk is used: three more follow, and their write-ahead log.
 DISK_MAX_GB = 17
+LARGEST = """
+SELECT regexp_replace(relname, '_[0-9_-]+$', ''), sum(pg_total_relation_size(oid)) FROM pg_class
+WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace GROUP BY 1 ORDER BY 2 DESC LIMIT 8
+"""
 USED = "SELECT pg_database_size('alpes') + (SELECT sum(size) FROM pg_ls_waldir())"
 
 
@@ -103,6 +107,4 @@ def settled_at(read):
 
 def largest(alpes):
     """Bytes of each kind of table with its indexes, daily partitions together, the greatest first."""
-    sizes = alpes.sql("SELECT regexp_replace(relname, '_[0-9_-]+$', ''), sum(pg_total_relation_size(oid)) FROM pg_class "
-                      "WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace GROUP BY 1 ORDER BY 2 DESC LIMIT 8")
-    return [(table, int(size)) for table, size in (line.split("|") for line in sizes.splitlines())]
+    return [(table, int(size)) for table, size in (line.split("|") for line in alpes.sql(LARGEST).splitlines())]

@@ -31,8 +31,8 @@ def measure(report, folder):
             rates = [singles(report, alpes, server, connections) for connections in CONNECTIONS]
             half = int(max(rates) / 2)
             answers = by_schedule(alpes.http, half, SECONDS)["answered"]
-            report.add("at half of the most", requests_per_s=half, p50_ms=answers["p50"] / 1000, p99_ms=answers["p99"] / 1000,
-                       **{"p99.9 ms": answers["p999"] / 1000})
+            report.add("at half of the most", requests_per_s=half, p50_ms=answers["p50"] / 1000,
+                       p99_ms=answers["p99"] / 1000, **{"p99.9 ms": answers["p999"] / 1000})
             for parallel in PARALLEL:
                 loaded(report, alpes, file, parallel)
             for packing, batches in bodies.items():
@@ -74,7 +74,7 @@ def bare():
 
 
 def loaded(report, alpes, file, parallel):
-    """`alpes load`, which packs with zstd. Idempotency keys make a file that was loaded before a no-op: they are forgotten."""
+    """`alpes load`, which packs with zstd. A file that was loaded before would be a no-op: its keys are forgotten."""
     alpes.sql("DELETE FROM log_chunks")
     logged = alpes.logged()
     done = alpes.run("load", file, "--url", alpes.url, "--paralelo", parallel, "--json")
@@ -96,9 +96,9 @@ def posted(report, alpes, packing, bodies):
     """Prepared bodies, one after another over one connection."""
     logged, begun = alpes.logged(), time.monotonic()
     connection = http.client.HTTPConnection("127.0.0.1", alpes.http)
-    said = 0
+    headers, said = {"Content-Type": "application/x-ndjson", "Content-Encoding": packing}, 0
     for body in bodies:
-        connection.request("POST", "/tracking/lotes", body, {"Content-Type": "application/x-ndjson", "Content-Encoding": packing})
+        connection.request("POST", "/tracking/lotes", body, headers)
         answer = connection.getresponse()
         tally = json.loads(answer.read())
         assert answer.status == 202, tally

@@ -8,10 +8,17 @@ from support.load import ask, ask_all
 from support.process import run
 from support.report import setting
 
-SETTINGS = {"POSTINGS": setting("POSTINGS", 1_000_000), "REQUESTS": setting("REQUESTS", 1_000), "RUNS": setting("RUNS", 1)}
+SETTINGS = {
+    "POSTINGS": setting("POSTINGS", 1_000_000), "REQUESTS": setting("REQUESTS", 1_000), "RUNS": setting("RUNS", 1),
+}
 POSTINGS, REQUESTS, RUNS = SETTINGS.values()
 # Of questions whose answers have 10,000 lines.
 REQUESTS_HEAVY = REQUESTS // 10
+PAID, POSTED = "/pagos/influencers", "/pagos/comisiones"
+
+
+def heavy_or_not():
+    return random.choice(["inf-1", someone()])
 
 
 def someone():
@@ -24,31 +31,31 @@ def month():
 
 
 QUESTIONS = {
-    "explicacion of any posting": (REQUESTS, lambda: f"/pagos/comisiones/{random.randint(1, POSTINGS)}/explicacion"),
-    "estado-de-cuenta of anybody": (REQUESTS, lambda: f"/pagos/influencers/{someone()}/estado-de-cuenta"),
-    "the same, a month": (REQUESTS, lambda: f"/pagos/influencers/{someone()}/estado-de-cuenta?{month()}"),
-    "the same, HTML": (REQUESTS, lambda: f"/pagos/influencers/{someone()}/estado-de-cuenta?formato=html"),
-    "estado-de-cuenta of the one with a tenth": (REQUESTS, lambda: "/pagos/influencers/inf-1/estado-de-cuenta"),
-    "the same, a month of it": (REQUESTS, lambda: f"/pagos/influencers/inf-1/estado-de-cuenta?{month()}"),
-    "the same, a month, USD": (REQUESTS, lambda: f"/pagos/influencers/inf-1/estado-de-cuenta?{month()}&moneda=USD"),
-    "the same, all, CSV (10,000 lines)": (REQUESTS_HEAVY, lambda: "/pagos/influencers/inf-1/estado-de-cuenta?formato=csv"),
-    "the same, all, HTML (10,000 lines)": (REQUESTS_HEAVY, lambda: "/pagos/influencers/inf-1/estado-de-cuenta?formato=html"),
+    "explicacion of any posting": (REQUESTS, lambda: f"{POSTED}/{random.randint(1, POSTINGS)}/explicacion"),
+    "estado-de-cuenta of anybody": (REQUESTS, lambda: f"{PAID}/{someone()}/estado-de-cuenta"),
+    "the same, a month": (REQUESTS, lambda: f"{PAID}/{someone()}/estado-de-cuenta?{month()}"),
+    "the same, HTML": (REQUESTS, lambda: f"{PAID}/{someone()}/estado-de-cuenta?formato=html"),
+    "estado-de-cuenta of the one with a tenth": (REQUESTS, lambda: f"{PAID}/inf-1/estado-de-cuenta"),
+    "the same, a month of it": (REQUESTS, lambda: f"{PAID}/inf-1/estado-de-cuenta?{month()}"),
+    "the same, a month, USD": (REQUESTS, lambda: f"{PAID}/inf-1/estado-de-cuenta?{month()}&moneda=USD"),
+    "the same, all, CSV (10,000 lines)": (REQUESTS_HEAVY, lambda: f"{PAID}/inf-1/estado-de-cuenta?formato=csv"),
+    "the same, all, HTML (10,000 lines)": (REQUESTS_HEAVY, lambda: f"{PAID}/inf-1/estado-de-cuenta?formato=html"),
     "saldo at any time": (
         REQUESTS,
-        lambda: f"/pagos/influencers/{random.choice(['inf-1', someone()])}/saldo"
+        lambda: f"{PAID}/{heavy_or_not()}/saldo"
         f"?a_fecha=2026-0{random.randint(1, 3)}-{random.randint(10, 28)}T12:00:00Z",
     ),
-    "saldo now": (REQUESTS, lambda: f"/pagos/influencers/{random.choice(['inf-1', someone()])}/saldo"),
-    "comisiones, newest": (REQUESTS, lambda: "/pagos/comisiones"),
-    "comisiones of a campaign": (REQUESTS, lambda: f"/pagos/comisiones?campana=cmp-{random.randint(1, 500)}"),
+    "saldo now": (REQUESTS, lambda: f"{PAID}/{heavy_or_not()}/saldo"),
+    "comisiones, newest": (REQUESTS, lambda: f"{POSTED}"),
+    "comisiones of a campaign": (REQUESTS, lambda: f"{POSTED}?campana=cmp-{random.randint(1, 500)}"),
     "comisiones, campaign and influencer": (
         REQUESTS,
-        lambda: f"/pagos/comisiones?campana=cmp-{random.randint(1, 500)}&influencer={random.choice(['inf-1', someone()])}",
+        lambda: f"{POSTED}?campana=cmp-{random.randint(1, 500)}&influencer={heavy_or_not()}",
     ),
-    "comisiones, pending": (REQUESTS, lambda: f"/pagos/comisiones?estado=PENDIENTE&campana=cmp-{random.randint(1, 20)}"),
-    "comisiones, approved": (REQUESTS, lambda: f"/pagos/comisiones?estado=APROBADA&campana=cmp-{random.randint(1, 20)}"),
-    "comisiones of a currency, a month": (REQUESTS, lambda: f"/pagos/comisiones?moneda=USD&{month()}"),
-    "comisiones of a currency that nobody has": (REQUESTS, lambda: f"/pagos/comisiones?moneda=EUR&influencer={someone()}"),
+    "comisiones, pending": (REQUESTS, lambda: f"{POSTED}?estado=PENDIENTE&campana=cmp-{random.randint(1, 20)}"),
+    "comisiones, approved": (REQUESTS, lambda: f"{POSTED}?estado=APROBADA&campana=cmp-{random.randint(1, 20)}"),
+    "comisiones of a currency, a month": (REQUESTS, lambda: f"{POSTED}?moneda=USD&{month()}"),
+    "comisiones of a currency that nobody has": (REQUESTS, lambda: f"{POSTED}?moneda=EUR&influencer={someone()}"),
     "statistics of a campaign": (
         REQUESTS,
         lambda: f"/tracking/queries/campanas/cmp-{random.randint(1, 500)}/estadisticas",
@@ -68,5 +75,5 @@ def measure(report, folder):
         for _ in range(RUNS):
             for name, (rounds, path) in QUESTIONS.items():
                 ask_all(report, alpes.http, name, rounds, path)
-        body = ask(http.client.HTTPConnection("127.0.0.1", alpes.http), "/pagos/comisiones/1/explicacion")[1]
+        body = ask(http.client.HTTPConnection("127.0.0.1", alpes.http), f"{POSTED}/1/explicacion")[1]
         assert b'"coincide":true' in body, body

@@ -1,4 +1,4 @@
-"""Operators: time and allocations (`cargo bench`), and instructions (callgrind), which no load blurs; each of one event."""
+"""Operators: time and allocations (`cargo bench`) and instructions (callgrind), which no load blurs, of one event."""
 
 import re
 import subprocess
@@ -12,6 +12,7 @@ SETTINGS = {"RUNS": setting("RUNS", 3)}
 OPERATORS = ["decode", "validate", "claim", "window", "total", "commission"]
 CALLGRIND = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", "--collect-atstart=no",
              "--toggle-collect=*measured*"]
+CARGO_BENCH = ["cargo", "bench", "--quiet", "--locked", "--bench", "operators"]
 COLLECTED = re.compile(r"Collected : (\d+)")
 # The name of an operator, then its fastest, slowest and median time.
 TIMES = re.compile(r"─ [a-z]_(\w+)" + r" +(?:│ +)?([\d.]+) ([nµm]?s)" * 3)
@@ -37,8 +38,8 @@ def count(operator):
 
 
 def benched():
-    """What `cargo bench` says of each operator: the median of its times in microseconds, and its allocations, a batch."""
-    said = run(["cargo", "bench", "--quiet", "--locked", "--manifest-path", ROOT / "Cargo.toml", "--bench", "operators"]).stdout
+    """What `cargo bench` says of each operator: the median time in microseconds, and its allocations, of a batch."""
+    said = run([*CARGO_BENCH, "--manifest-path", ROOT / "Cargo.toml"]).stdout
     found = list(TIMES.finditer(said))
     for times, following in zip(found, [*found[1:], None]):
         name, *_, median, unit = times.groups()

@@ -1,4 +1,4 @@
-"""From Pulsar: a backlog on 1, 2 and 4 partitions into PostgreSQL, beside the same from a file; and the intake with a broker."""
+"""From Pulsar: a backlog on 1, 2 and 4 partitions, beside the same from a file; and the intake with a broker."""
 
 import os
 import subprocess
@@ -47,7 +47,7 @@ def broker(folder):
 
 
 def backlog(report, folder, file, partitions, broker, url, admin, of_file):
-    """Commands that wait on so many partitions, then a pipeline that starts and reads all of them; then single POSTs."""
+    """Commands that wait on so many partitions, then a pipeline that starts and reads them; then single POSTs."""
     case = f"Pulsar, {partitions} partitions"
     # One more, which is for campaigns.
     body, headers = str(partitions + 1).encode(), {"Content-Type": "application/json"}

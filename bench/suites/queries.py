@@ -1,4 +1,4 @@
-"""Answers over databases of 10^5, 10^6 and more events, alone and while a backfill runs; one connection, one at a time."""
+"""Answers over 10^5, 10^6 and more events, alone and while backfills run; over one connection, one at a time."""
 
 import random
 from concurrent.futures import ThreadPoolExecutor
@@ -8,7 +8,9 @@ from support.alpes import Alpes, campaigns_with_terms, generate
 from support.load import ask_all
 from support.report import setting
 
-SETTINGS = {"EVENTS_MAX": setting("EVENTS_MAX", 1_000_000), "REQUESTS": setting("REQUESTS", 1_000), "RUNS": setting("RUNS", 1)}
+SETTINGS = {
+    "EVENTS_MAX": setting("EVENTS_MAX", 1_000_000), "REQUESTS": setting("REQUESTS", 1_000), "RUNS": setting("RUNS", 1),
+}
 EVENTS_MAX, REQUESTS, RUNS = SETTINGS.values()
 SIZES = [size for size in (100_000, 1_000_000, 10_000_000) if size <= EVENTS_MAX]
 FILE_EVENTS = 1_000_000
@@ -19,10 +21,15 @@ CAMPAIGN, INFLUENCER = "/tracking/queries/campanas", "/tracking/queries/influenc
 
 # Those that have earned something, the busiest first.
 NAMES = """
-SELECT name FROM {kind}_names JOIN (SELECT {kind}, sum(impressions + clicks) AS n FROM windows GROUP BY 1) w USING ({kind})
+SELECT name FROM {kind}_names
+JOIN (SELECT {kind}, sum(impressions + clicks) AS n FROM windows GROUP BY 1) w USING ({kind})
 WHERE {kind} IN (SELECT {kind} FROM balances) ORDER BY n DESC
 """
-RANGE = "SELECT to_char(max(start) - interval '6 hours', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'), to_char(max(start), 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') FROM windows"
+# Six hours by minutes: 360 points.
+RANGE = """
+SELECT to_char(end_ - interval '6 hours', format), to_char(end_, format)
+FROM (SELECT max(start) AT TIME ZONE 'UTC' AS end_, 'YYYY-MM-DD"T"HH24:MI:SS"Z"' AS format FROM windows) w
+"""
 
 
 def measure(report, folder):
@@ -112,4 +119,5 @@ def ratios(report, run):
         if case.startswith(f"{greatest:,}: "):
             question = case.split(": ", 1)[1]
             small = report.measures[f"{least:,}: {question}", measure][run]
-            report.add(f"{greatest:,} to {least:,}: {question}", **{measure.replace(" ms", "").replace(" ", "_"): samples[run] / small})
+            ratio = {measure.replace(" ms", ""): samples[run] / small}
+            report.add(f"{greatest:,} to {least:,}: {question}", **ratio)

@@ -31,7 +31,8 @@ def one(report, folder, file, campaigns, case, role):
         report.add(case, lines_per_s=EVENTS / seconds, CPU_s_Alpes=done.cpu_seconds, CPU_s_PostgreSQL=taken.cpu_seconds)
     if campaigns:
         with alpes.serving("up"):
-            report.add(case, settled_s=alpes.wait_until_settled(), postings=int(alpes.sql("SELECT count(*) FROM postings")))
+            report.add(case, settled_s=alpes.wait_until_settled())
+            report.add(case, postings=int(alpes.sql("SELECT count(*) FROM postings")))
     alpes.verify()
     alpes.remove()
     return seconds

@@ -110,7 +110,8 @@ class Alpes:
 
     def psql(self, *arguments):
         """The command line of a psql on the database."""
-        return ["psql", "-h", self.postmaster()[4], "-U", "alpes", "-d", "alpes", "-qAt", "-v", "ON_ERROR_STOP=1", *arguments]
+        database = ["-h", self.postmaster()[4], "-U", "alpes", "-d", "alpes"]
+        return ["psql", *database, "-qAt", "-v", "ON_ERROR_STOP=1", *arguments]
 
     def sql(self, statement):
         """What a statement answers, as psql prints it; a server must be up."""

@@ -15,7 +15,7 @@ WARM_UP = 20
 
 
 def saturate(url, connections, seconds):
-    """Single POSTs over so many connections; returns how many were answered 202, their rate, and the 99th percentile in ms."""
+    """Single POSTs over so many connections; returns how many were answered 202, their rate, and their p99 in ms."""
     said = run(["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "-s", ROOT / "bench/post.lua",
                 f"{url}/tracking/impresiones"]).stdout
     accepted = int(re.search(r"accepted (\d+)", said)[1])
@@ -26,12 +26,13 @@ def saturate(url, connections, seconds):
 
 def by_schedule(port, per_second, seconds, probes_per_second=0):
     """POSTs and probes that are due at fixed instants, their times counted from there."""
-    done = run([RELEASE / "examples/openloop", f"127.0.0.1:{port}", *map(str, (per_second, seconds, probes_per_second))])
+    numbers = map(str, (per_second, seconds, probes_per_second))
+    done = run([RELEASE / "examples/openloop", f"127.0.0.1:{port}", *numbers])
     return json.loads(done.stdout)
 
 
 def ask(connection, path):
-    """One GET over a connection that stays open; returns the milliseconds until all of the answer is there, and the body."""
+    """One GET over a connection that stays open; returns the milliseconds until the answer is there, and its body."""
     begun = time.perf_counter()
     connection.request("GET", path)
     answer = connection.getresponse()
