@@ -3,6 +3,7 @@
 
 import argparse
 import importlib
+import signal
 import sys
 
 from support.alpes import workspace
@@ -18,6 +19,7 @@ def main():
     parser.add_argument("suites", nargs="*", metavar="SUITE", help=choice)
     parser.add_argument("--no-history", action="store_true", help="do not write bench/history")
     arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))  # servers and folders are cleared away
     for name in arguments.suites or QUICK:
         if name not in QUICK + LONG:
             parser.error(f"no suite is called {name}")
