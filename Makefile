@@ -1,7 +1,7 @@
 # What people do with this repository. `make` alone lists it.
 
 .DEFAULT_GOAL := help
-.PHONY: bench-pulsar help setup run pulsar test drill drill-pulsar bench lint fmt
+.PHONY: help setup run pulsar test drill drill-pulsar bench bench-pulsar lint fmt
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -32,14 +32,17 @@ drill-pulsar: ## Disturb workers and the broker while millions of commands flow;
 	cargo build --release --locked --bin alpes --example produce
 	scripts/python.sh tests/python/drill.py $(ARGS)
 
-bench: setup ## Measure throughput and latency against bounds of the same run
-	cargo build --release --locked
-	bench/run.sh $(ARGS)
+bench: ## Measure beside bounds of the same run; SUITE="line intake" names some, see bench/README.md
+	@scripts/setup.sh bench
+	cargo build --release --locked --bin alpes --examples
+	python3 bench/bench.py $(SUITE) $(ARGS)
 
-bench-pulsar: ## The same from Pulsar to PostgreSQL, and the intake through the broker
+bench-%: ## One suite: make bench-line
+	@$(MAKE) --no-print-directory bench SUITE=$*
+
+bench-pulsar: ## From Pulsar to PostgreSQL, and the intake through the broker
 	@scripts/setup.sh test
-	cargo build --release --locked --bin alpes --example produce
-	bench/pulsar.sh $(ARGS)
+	@$(MAKE) --no-print-directory bench SUITE=pulsar
 
 lint: ## What CI asks of the code: format, clippy, documentation
 	cargo fmt --all --check

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what a build needs from the system where it is missing: a C compiler and protoc. With `test`,
-# also what the tests start by themselves: PostgreSQL, a Pulsar broker, the users' Python client. Says nothing when
-# everything is there.
+# also what the tests start by themselves: PostgreSQL, a Pulsar broker, the users' Python client; with `bench`, what the
+# benchmarks measure with: wrk, valgrind, psql, zstd. Says nothing when everything is there.
 set -euo pipefail
 
 # The oldest PostgreSQL that Alpes works with.
@@ -83,15 +83,30 @@ for program in cc protoc; do
     has "$program" || fail "$program is still missing: install it by hand"
 done
 
-[ "${1:-}" = test ] || exit 0
-scripts=$(dirname "${BASH_SOURCE[0]}")
-
-if ! has_postgres; then
+install_postgres() {
+    has_postgres && return
     has apt-get && without_debians_cluster
     install "PostgreSQL" postgresql postgresql-server postgresql postgresql@17
     has_postgres || echo "setup: no PostgreSQL $POSTGRES_MAJOR_MIN or newer: each test downloads one" >&2
-fi
+}
 
+install_for_bench() {
+    install_postgres
+    has psql || install psql postgresql-client postgresql postgresql-client postgresql@17
+    has zstd || install zstd zstd zstd zstd zstd
+    has wrk || install wrk wrk wrk wrk wrk
+    has valgrind || install valgrind valgrind valgrind valgrind valgrind
+    has python3 || install Python python3 python3 python3 python3
+}
+
+if [ "${1:-}" = bench ]; then
+    install_for_bench
+    exit 0
+fi
+[ "${1:-}" = test ] || exit 0
+scripts=$(dirname "${BASH_SOURCE[0]}")
+
+install_postgres
 has curl || install curl curl curl curl curl
 has openssl || install OpenSSL openssl openssl openssl openssl
 has mvn || install Maven maven maven maven maven

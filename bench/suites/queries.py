@@ -1,0 +1,123 @@
+"""Answers over 10^5, 10^6 and more events, alone and while backfills run; over one connection, one at a time."""
+
+import random
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
+
+from support.alpes import Alpes, campaigns_with_terms, generate
+from support.load import ask_all
+from support.report import setting
+
+SETTINGS = {
+    "EVENTS_MAX": setting("EVENTS_MAX", 1_000_000), "REQUESTS": setting("REQUESTS", 1_000), "RUNS": setting("RUNS", 1),
+}
+EVENTS_MAX, REQUESTS, RUNS = SETTINGS.values()
+SIZES = [size for size in (100_000, 1_000_000, 10_000_000) if size <= EVENTS_MAX]
+FILE_EVENTS = 1_000_000
+BUSY_FILE_EVENTS = 500_000
+# Numbers of files that a database of the greatest size does not hold.
+BUSY_FROM = 1_000
+CAMPAIGN, INFLUENCER = "/tracking/queries/campanas", "/tracking/queries/influencers"
+
+# Those that have earned something, the busiest first.
+NAMES = """
+SELECT name FROM {kind}_names
+JOIN (SELECT {kind}, sum(impressions + clicks) AS n FROM windows GROUP BY 1) w USING ({kind})
+WHERE {kind} IN (SELECT {kind} FROM balances) ORDER BY n DESC
+"""
+# Six hours by minutes: 360 points.
+RANGE = """
+SELECT to_char(end_ - interval '6 hours', format), to_char(end_, format)
+FROM (SELECT max(start) AT TIME ZONE 'UTC' AS end_, 'YYYY-MM-DD"T"HH24:MI:SS"Z"' AS format FROM windows) w
+"""
+
+
+def measure(report, folder):
+    random.seed(7)
+    campaigns = campaigns_with_terms(folder)
+    for run in range(RUNS):
+        for size in SIZES:
+            alpes = Alpes(folder / "data")
+            with alpes.serving("up"):
+                report.note_postgres(alpes)
+                alpes.backfill(campaigns)
+                fill(alpes, folder, size)
+                alpes.wait_until_settled()
+                alpes.sql("ANALYZE")
+                questions = list(ask_about(alpes))
+                for name, path in questions:
+                    ask_all(report, alpes.http, f"{size:,}: {name}", REQUESTS, path)
+                with busy(alpes, folder):
+                    for name, path in questions:
+                        ask_all(report, alpes.http, f"{size:,}, busy: {name}", REQUESTS, path)
+                alpes.wait_until_settled()
+            alpes.verify()
+            alpes.remove()
+        ratios(report, run)
+
+
+def fill(alpes, folder, size):
+    """Events of consecutive hours, a file at a time."""
+    for number in range(max(1, size // FILE_EVENTS)):
+        file = generate(folder / "events.ndjson.zst", min(size, FILE_EVENTS), number)
+        alpes.backfill(file)
+        file.unlink()
+
+
+def ask_about(alpes):
+    """What is asked: a name, and a function that gives the path."""
+    campaigns, influencers = [alpes.sql(NAMES.format(kind=kind)).splitlines() for kind in ("campaign", "influencer")]
+    since, until = alpes.sql(RANGE).split("|")
+    whose = {
+        "busiest": (lambda: campaigns[0], lambda: influencers[0]),
+        "any": (lambda: random.choice(campaigns), lambda: random.choice(influencers)),
+    }
+    for who, (campaign, influencer) in whose.items():
+        yield f"statistics, {who} campaign", lambda of=campaign: f"{CAMPAIGN}/{of()}/estadisticas"
+        yield f"statistics, {who} influencer", lambda of=influencer: f"{INFLUENCER}/{of()}/estadisticas"
+        yield f"series by minutes, {who}", lambda of=campaign: (
+            f"{CAMPAIGN}/{of()}/serie?granularidad=minuto&desde={since}&hasta={until}")
+        yield f"ranking, {who}", lambda of=campaign: f"{CAMPAIGN}/{of()}/influencers"
+        yield f"impressions, {who} campaign", lambda of=campaign: f"{CAMPAIGN}/{of()}/impresiones"
+        yield f"balance, {who}", lambda of=influencer: f"/pagos/influencers/{of()}/saldo"
+
+
+class busy:
+    """Backfills of new events, one after another, for as long as the block runs."""
+
+    number = BUSY_FROM
+
+    def __init__(self, alpes, folder):
+        self.alpes, self.folder, self.over, self.pool = alpes, folder, Event(), ThreadPoolExecutor(1)
+
+    def __enter__(self):
+        self.ready = self.next_file()
+        self.running = self.pool.submit(self.run)
+
+    def next_file(self):
+        busy.number += 1
+        return generate(self.folder / f"busy-{busy.number}.ndjson.zst", BUSY_FILE_EVENTS, busy.number)
+
+    def run(self):
+        while not self.over.is_set():
+            self.alpes.backfill(self.ready)
+            self.ready.unlink()
+            self.ready = self.next_file()
+
+    def __exit__(self, *_):
+        self.over.set()
+        self.running.result()
+        self.ready.unlink()
+
+
+def ratios(report, run):
+    """The greatest size to the least: what grows with the data."""
+    least, greatest = SIZES[0], SIZES[-1]
+    if least == greatest:
+        return
+    for (case, measure), samples in list(report.measures.items()):
+        if case.startswith(f"{greatest:,}: "):
+            question = case.split(": ", 1)[1]
+            small = report.measures[f"{least:,}: {question}", measure][run]
+            ratio = {measure.replace(" ms", ""): samples[run] / small}
+            report.add(f"{greatest:,} to {least:,}: {question}", **ratio)
