@@ -9,9 +9,8 @@ use alpes::verify::verify;
 use bytes::Bytes;
 use pipeline::memory::MemorySource;
 use pipeline::poster;
-use pipeline::run::run;
+use pipeline::run::{Keep, run};
 use schemas::message::{Encoding, Origin};
-use schemas::wire::Privacy;
 use schemas::{Position, RawMessage, Timestamp};
 use sinks::line::LineSpec;
 use sinks::{Flow, Line};
@@ -71,7 +70,7 @@ impl World {
         let spec = LineSpec { flow, source: name, live: true, exclusive: false };
         let line = Line::take(&self.options, spec).await.unwrap();
         let source = MemorySource::new(name, messages, line.position(), &[]);
-        run(flow, source, line, Privacy::AsSent, |_| ()).await.unwrap();
+        run(flow, source, line, Keep::default(), |_| ()).await.unwrap();
     }
 }
 

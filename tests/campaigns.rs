@@ -12,11 +12,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use pipeline::memory::MemorySource;
-use pipeline::run::run;
+use pipeline::run::{Keep, run};
 use property::cases;
 use proptest::prelude::*;
 use schemas::message::{Encoding, Origin};
-use schemas::wire::Privacy;
 use schemas::{Position, RawMessage, Timestamp};
 use sinks::line::LineSpec;
 use sinks::{Flow, Line, SinkError};
@@ -58,7 +57,7 @@ async fn run_line(options: &PgConnectOptions, flow: Flow, lines: &[String], batc
         }
     };
     let source = MemorySource::new(name, &messages, line.position(), batches);
-    run(flow, source, line, Privacy::AsSent, |_| ()).await.unwrap();
+    run(flow, source, line, Keep::default(), |_| ()).await.unwrap();
 }
 
 async fn column(options: &PgConnectOptions, query: &str) -> Vec<String> {

@@ -8,9 +8,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use pipeline::memory::MemorySource;
-use pipeline::run::run;
+use pipeline::run::{Keep, run};
 use schemas::message::{Encoding, Origin};
-use schemas::wire::Privacy;
 use schemas::{Kind, Position, RawMessage, Timestamp};
 use sinks::line::LineSpec;
 use sinks::{Flow, Line, closer};
@@ -56,7 +55,7 @@ impl Log {
             let spec = LineSpec { flow: Flow::Tracking, source: &name, live: true, exclusive: false };
             let line = Line::take(options, spec).await.unwrap();
             let source = MemorySource::new(&name, messages, line.position(), &[]);
-            run(Flow::Tracking, source, line, Privacy::AsSent, |_| ()).await.unwrap();
+            run(Flow::Tracking, source, line, Keep::default(), |_| ()).await.unwrap();
         }
     }
 }

@@ -11,11 +11,10 @@ mod support;
 
 use bytes::Bytes;
 use pipeline::memory::MemorySource;
-use pipeline::run::run;
+use pipeline::run::{Keep, run};
 use property::{block_on, cases, shuffle};
 use proptest::prelude::*;
 use schemas::message::{Encoding, Origin};
-use schemas::wire::Privacy;
 use schemas::{Kind, Position, RawMessage, ReversalKind, Timestamp};
 use sinks::line::LineSpec;
 use sinks::{Flow, Line, SinkError};
@@ -187,7 +186,7 @@ async fn run_to_end(options: &PgConnectOptions, index: usize, messages: &[RawMes
             Err(error) => panic!("{error}"),
         };
         let source = MemorySource::new(&name, messages, line.position(), &schedule.batches);
-        return run(Flow::Tracking, source, line, Privacy::AsSent, |_| ()).await.unwrap();
+        return run(Flow::Tracking, source, line, Keep::default(), |_| ()).await.unwrap();
     }
 }
 

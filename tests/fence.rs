@@ -48,7 +48,7 @@ fn messages() -> Vec<RawMessage> {
 
 async fn run_line(line: Line) -> Result<(), LineError> {
     let source = MemorySource::new(SPEC.source, &messages(), line.position(), &[BATCH]);
-    run(SPEC.flow, source, line, Privacy::AsSent, |_| ()).await
+    run(SPEC.flow, source, line, Keep::default(), |_| ()).await
 }
 
 async fn take(options: &PgConnectOptions) -> Line {

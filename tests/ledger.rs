@@ -11,11 +11,10 @@ use alpes::verify::verify;
 use bytes::Bytes;
 use pipeline::memory::MemorySource;
 use pipeline::poster;
-use pipeline::run::run;
+use pipeline::run::{Keep, run};
 use property::{block_on, cases, shuffle};
 use proptest::prelude::*;
 use schemas::message::{Encoding, Origin};
-use schemas::wire::Privacy;
 use schemas::{Kind, Position, RawMessage, Timestamp};
 use sinks::line::LineSpec;
 use sinks::{Flow, Line, closer};
@@ -158,7 +157,7 @@ impl World {
             let spec = LineSpec { flow, source: &name, live: partition != CAMPAIGNS, exclusive: false };
             let line = Line::take(&self.options, spec).await.unwrap();
             let source = MemorySource::new(&name, messages, line.position(), &[7, 1, 30]);
-            run(flow, source, line, Privacy::AsSent, |_| ()).await.unwrap();
+            run(flow, source, line, Keep::default(), |_| ()).await.unwrap();
         }
     }
 

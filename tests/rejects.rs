@@ -9,9 +9,8 @@ use std::process::{Command, Output, Stdio};
 
 use bytes::Bytes;
 use pipeline::memory::MemorySource;
-use pipeline::run::run;
+use pipeline::run::{Keep, run};
 use schemas::message::{Encoding, Origin};
-use schemas::wire::Privacy;
 use schemas::{Position, RawMessage, Timestamp};
 use serde_json::Value;
 use sinks::line::LineSpec;
@@ -50,7 +49,7 @@ async fn database() -> PgConnectOptions {
     let messages: Vec<_> = payloads.into_iter().enumerate().map(message).collect();
     let line = take(&options, "memory").await;
     let source = MemorySource::new("memory", &messages, line.position(), &[1]);
-    run(Flow::Tracking, source, line, Privacy::AsSent, |_| ()).await.unwrap();
+    run(Flow::Tracking, source, line, Keep::default(), |_| ()).await.unwrap();
     options
 }
 
@@ -84,7 +83,7 @@ async fn read_the_log(options: &PgConnectOptions) {
         let name = format!("log-{partition}");
         let line = take(options, &name).await;
         let source = MemorySource::new(&name, &messages, line.position(), &[]);
-        run(Flow::Tracking, source, line, Privacy::AsSent, |_| ()).await.unwrap();
+        run(Flow::Tracking, source, line, Keep::default(), |_| ()).await.unwrap();
     }
 }
 

@@ -8,7 +8,6 @@ use bytes::Bytes;
 use pipeline::memory::MemorySource;
 use pipeline::{poster, run::run};
 use schemas::message::{Encoding, Origin};
-use schemas::wire::Privacy;
 use schemas::{Position, RawMessage, Timestamp};
 use sinks::line::LineSpec;
 use sinks::{Flow, Line};
@@ -35,7 +34,7 @@ async fn settle(options: &PgConnectOptions, flow: Flow, name: &str, payloads: &[
     let spec = LineSpec { flow, source: name, live: false, exclusive: false };
     let line = Line::take(options, spec).await.unwrap();
     let source = MemorySource::new(name, &messages(payloads), line.position(), &[3]);
-    run(flow, source, line, Privacy::AsSent, |_| ()).await.unwrap();
+    run(flow, source, line, Keep::default(), |_| ()).await.unwrap();
     poster::drain(options).await.unwrap();
 }
 

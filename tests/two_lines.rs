@@ -6,9 +6,8 @@ mod support;
 
 use bytes::Bytes;
 use pipeline::memory::MemorySource;
-use pipeline::run::run;
+use pipeline::run::{Keep, run};
 use schemas::message::{Encoding, Origin};
-use schemas::wire::Privacy;
 use schemas::{Kind, Position, RawMessage, Timestamp};
 use sinks::line::LineSpec;
 use sinks::{Flow, Line};
@@ -42,7 +41,7 @@ async fn line(options: &PgConnectOptions, name: &str, messages: &[RawMessage]) -
     let spec = LineSpec { flow: Flow::Tracking, source: name, live: false, exclusive: true };
     let line = Line::take(options, spec).await.unwrap();
     let source = MemorySource::new(name, messages, line.position(), &[7]);
-    run(Flow::Tracking, source, line, Privacy::AsSent, |_| ()).await.unwrap();
+    run(Flow::Tracking, source, line, Keep::default(), |_| ()).await.unwrap();
     let mut connection = options.connect().await.unwrap();
     let tally = "SELECT accepted, duplicates, rejected FROM lines WHERE source = $1";
     sqlx::query_as(tally).bind(name).fetch_one(&mut connection).await.unwrap()

@@ -15,9 +15,8 @@ use std::time::Duration;
 use alpes::verify::{Outcome, verify};
 use bytes::Bytes;
 use pipeline::memory::MemorySource;
-use pipeline::run::run;
+use pipeline::run::{Keep, run};
 use schemas::message::{Encoding, Origin};
-use schemas::wire::Privacy;
 use schemas::{Kind, Position, RawMessage, Timestamp};
 use sinks::line::LineSpec;
 use sinks::{Flow, Line, closer};
@@ -50,7 +49,7 @@ async fn run_line(options: &PgConnectOptions, flow: Flow, name: &str, messages: 
     let spec = LineSpec { flow, source: name, live: name.starts_with("log"), exclusive: false };
     let line = Line::take(options, spec).await.unwrap();
     let source = MemorySource::new(name, messages, line.position(), &[4]);
-    run(flow, source, line, Privacy::AsSent, |_| ()).await.unwrap();
+    run(flow, source, line, Keep::default(), |_| ()).await.unwrap();
 }
 
 async fn close(options: &PgConnectOptions) {
