@@ -6,7 +6,8 @@ mod support;
 
 use bytes::Bytes;
 use pipeline::memory::MemorySource;
-use pipeline::{poster, run::run};
+use pipeline::poster;
+use pipeline::run::{Keep, run};
 use schemas::message::{Encoding, Origin};
 use schemas::{Position, RawMessage, Timestamp};
 use sinks::line::LineSpec;
