@@ -8,6 +8,7 @@ mod support;
 mod counts;
 mod money;
 mod tampering;
+mod unstored;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
