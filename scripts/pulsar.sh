@@ -105,8 +105,9 @@ run() {
         java.management/sun.management; do
         opens+=(--add-opens "$package=ALL-UNNAMED")
     done
-    # The broker shares few cores with all else, and lives for minutes. Optimizing its code (C2) and collecting in parallel
-    # (G1) take as much of them as the broker itself: half of what a start and a million published messages cost.
+    # The broker shares few cores with all else, and lives for minutes. Optimizing its code (C2) and collecting in
+    # parallel (G1) took as much of them as the broker itself: half of what a start cost, and half of what publishing
+    # a million messages did.
     # shellcheck disable=SC2086 # each is several options
     exec "$java" ${PULSAR_MEM:--Xms128m -Xmx400m -XX:MaxDirectMemorySize=400m} \
         ${PULSAR_GC:--XX:+UseSerialGC -XX:TieredStopAtLevel=1} "${opens[@]}" \

@@ -162,8 +162,8 @@ impl Broker {
         }
     }
 
-    /// Makes [`COMMANDS`], where it is not there. Somebody else may be making it just now, and the broker then says for a
-    /// moment that it has no partitions: whoever believed it would send everything to the first.
+    /// Makes [`COMMANDS`], where it is not there. Somebody else may be making it just now, and the broker then says for
+    /// a moment that it has no partitions: whoever believed it would send everything to the first.
     pub async fn make_commands(&self) -> Result<(), BrokerError> {
         self.admin.create_partitioned(COMMANDS, self.settings.partitions).await?;
         for _ in 0..MADE_TRIES {
