@@ -14,7 +14,7 @@ pub(crate) use inbox::remember;
 pub use inbox::{Inbox, TopicPartition};
 
 use bytes::Bytes;
-use futures::{FutureExt, StreamExt};
+use futures::StreamExt;
 use operators::{Batch, Ids, Readers};
 use pulsar::consumer::Message;
 use pulsar::error::{ConnectionError, ConsumerError};
@@ -24,6 +24,7 @@ use schemas::message::{Encoding, Origin};
 use schemas::{Position, RawMessage, Span, Timestamp};
 use sinks::line::Ownership;
 use sinks::pulsar::{Broker, BrokerError, COMMANDS, SUBSCRIPTION};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 use tokio::sync::{OwnedMutexGuard, watch};
 use tokio::time::{timeout, timeout_at};
@@ -44,6 +45,8 @@ const UNDECODABLE_MAX: u64 = 1_000;
 
 type Consuming = Consumer<Vec<u8>, TokioExecutor>;
 type Received = Message<Vec<u8>>;
+/// What a consumer hands out; none when it has ended.
+type Next = Option<Result<Received, pulsar::Error>>;
 
 /// The messages of one partition behind a position.
 pub struct PulsarSource {
@@ -82,6 +85,11 @@ impl Filling {
         self.messages.len() >= BATCH_MESSAGES_MAX || self.bytes >= BATCH_BYTES_MAX
     }
 
+    /// Whether nothing more is to be taken in.
+    fn is_complete(&self) -> bool {
+        self.whole && self.is_full()
+    }
+
     fn push(&mut self, message: RawMessage) {
         self.bytes += message.origin.payload.len();
         self.messages.push(message);
@@ -115,7 +123,7 @@ impl PulsarSource {
     }
 
     /// A message, or none in place of an entry that the client could not decode.
-    fn decoded(&mut self, message: Option<Result<Received, pulsar::Error>>) -> Result<Option<Received>, SourceError> {
+    fn decoded(&mut self, message: Next) -> Result<Option<Received>, SourceError> {
         match message {
             Some(Ok(message)) => Ok(Some(message)),
             Some(Err(error)) if is_undecodable(&error) && self.undecodable < UNDECODABLE_MAX => {
@@ -169,15 +177,14 @@ impl PulsarSource {
             None => self.take_undecodable_tail(&mut filling).await?,
         }
         loop {
-            if filling.whole && filling.is_full() {
+            let there = self.take_ready(&mut filling);
+            if there.is_pending() && filling.is_complete() {
                 break;
             }
             let until = if filling.whole { deadline } else { tokio::time::Instant::now() + ENTRY_MAX };
-            // What is there already needs no timer: under load that is almost every message.
-            let there = self.consumer.next().now_or_never().map(Ok);
             let received = match there {
-                Some(received) => received,
-                None => timeout_at(until, self.consumer.next()).await,
+                Poll::Ready(next) => Ok(next),
+                Poll::Pending => timeout_at(until, self.consumer.next()).await,
             };
             match received {
                 Ok(message) => {
@@ -193,6 +200,38 @@ impl PulsarSource {
         Ok(filling)
     }
 
+    /// Takes in what is there already, up to the bounds of a batch, as far as nobody needs to be asked: under load that
+    /// is almost every message. They are large, and each way through a future would copy them. Returns what needs more.
+    fn take_ready(&mut self, filling: &mut Filling) -> Poll<Next> {
+        let mut context = Context::from_waker(Waker::noop());
+        while !filling.is_complete() {
+            let message = match self.consumer.poll_next_unpin(&mut context) {
+                Poll::Ready(Some(Ok(message))) => message,
+                other => return other,
+            };
+            match self.in_order(filling, &message) {
+                Some((at, encoding)) => self.take_in(filling, message, at, encoding),
+                None => return Poll::Ready(Some(Ok(message))),
+            }
+        }
+        Poll::Pending
+    }
+
+    /// Where a message lies and how it is read, if it plainly comes next and somebody has asked for its schema before.
+    fn in_order(&self, filling: &Filling, message: &Received) -> Option<(Position, Encoding)> {
+        let at = position(message);
+        let within = at.index > 0 && !filling.messages.is_empty();
+        let next = within || (self.undecodable == 0 && gap::skipped(self.position, at) == Some(0));
+        let follows = at.ledger == self.ledger && at > self.position && next;
+        follows.then(|| self.schemas.known(message.metadata())).flatten().map(|encoding| (at, encoding))
+    }
+
+    fn take_in(&mut self, filling: &mut Filling, message: Received, at: Position, encoding: Encoding) {
+        filling.whole = ends_entry(&message, at);
+        self.position = at;
+        filling.push(raw(message, at, encoding));
+    }
+
     /// Takes one message in: drops what was committed before, notices what is missing.
     async fn take(&mut self, filling: &mut Filling, message: Received) -> Result<(), SourceError> {
         let at = position(&message);
@@ -201,20 +240,16 @@ impl PulsarSource {
             self.check_incarnation().await?;
             self.ledger = at.ledger;
         }
-        let index = at.index.max(0);
-        let whole = message.message_id.batch_size.is_none_or(|size| index + 1 >= size);
         if at <= self.position {
             metrics::counter!("alpes_source_redelivered_messages_total").increment(1);
-            filling.whole = whole;
+            filling.whole = ends_entry(&message, at);
             return Ok(());
         }
-        if index == 0 || filling.messages.is_empty() {
+        if at.index <= 0 || filling.messages.is_empty() {
             self.check_gap(filling, at).await?;
         }
-        filling.whole = whole;
-        self.position = at;
         let encoding = self.schemas.encoding(&self.broker.admin, message.metadata()).await?;
-        filling.push(raw(message, at, encoding));
+        self.take_in(filling, message, at, encoding);
         Ok(())
     }
 
@@ -294,6 +329,11 @@ fn position(message: &Received) -> Position {
     let batched = message.message_id.batch_size.is_some();
     let index = message.message_id().batch_index.filter(|_| batched).unwrap_or(-1);
     Position { index, ..position_of_entry(message.message_id()) }
+}
+
+/// Whether the message at `at` is the last one of its entry.
+fn ends_entry(message: &Received, at: Position) -> bool {
+    message.message_id.batch_size.is_none_or(|size| at.index.max(0) + 1 >= size)
 }
 
 fn position_of_entry(id: &MessageIdData) -> Position {

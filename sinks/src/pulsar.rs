@@ -3,6 +3,7 @@
 pub mod admin;
 mod error;
 
+use futures::future::{try_join, try_join_all};
 use pulsar::{Authentication, ConnectionRetryOptions, OperationRetryOptions, Pulsar, TokioExecutor, message::proto};
 use schemas::Position;
 use std::path::PathBuf;
@@ -36,6 +37,10 @@ const OPERATION_MAX: Duration = Duration::from_secs(10);
 const RETRY_MAX: Duration = Duration::from_secs(1);
 /// Tries to connect before whoever needs the broker is told, and decides.
 const RETRIES_MAX: u32 = 5;
+/// How often a topic that is being made is asked for its partitions, and how many times: 2 s.
+const MADE_PAUSE: Duration = Duration::from_millis(50);
+/// The same.
+const MADE_TRIES: u32 = 40;
 /// What a certificate begins with in PEM form.
 const PEM_CERTIFICATE: &[u8] = b"-----BEGIN CERTIFICATE-----";
 /// Sends that wait for the socket of one broker; more wait at the sender.
@@ -144,25 +149,38 @@ impl Broker {
     /// Makes the topics that lines read, where they are not there.
     pub async fn make_topics(&self) -> Result<(), BrokerError> {
         let single = TRACKING_TOPICS.into_iter().chain(self.settings.campaign_topics.iter().map(String::as_str));
-        for topic in single {
-            if self.client.lookup_partitioned_topic_number(self.topic(topic)).await? == 0 {
-                self.admin.create(topic).await?;
-            }
-        }
-        self.make_commands().await
+        // All at once: a broker that has just started takes its time for the first of everything.
+        try_join(try_join_all(single.map(|topic| self.make_single(topic))), self.make_commands()).await?;
+        Ok(())
     }
 
-    /// Makes [`COMMANDS`], where it is not there.
+    /// Makes a topic without partitions, where there is none of its name.
+    async fn make_single(&self, topic: &str) -> Result<(), BrokerError> {
+        match self.client.lookup_partitioned_topic_number(self.topic(topic)).await? {
+            0 => self.admin.create(topic).await,
+            _ => Ok(()),
+        }
+    }
+
+    /// Makes [`COMMANDS`], where it is not there. Somebody else may be making it just now, and the broker then says for
+    /// a moment that it has no partitions: whoever believed it would send everything to the first.
     pub async fn make_commands(&self) -> Result<(), BrokerError> {
-        self.admin.create_partitioned(COMMANDS, self.settings.partitions).await
+        self.admin.create_partitioned(COMMANDS, self.settings.partitions).await?;
+        for _ in 0..MADE_TRIES {
+            if self.command_partitions().await? > 0 {
+                return Ok(());
+            }
+            tokio::time::sleep(MADE_PAUSE).await;
+        }
+        Err(BrokerError::Incomplete { path: self.topic(COMMANDS), what: "partitions" })
     }
 
     /// As [`partitions`](Self::partitions), for a topic of events, which is made where it is not there: ours with partitions.
     pub async fn event_partitions(&self, topic: &str) -> Result<Vec<String>, BrokerError> {
         if topic == EVENTS {
             self.admin.create_partitioned(EVENTS, self.settings.partitions).await?;
-        } else if self.client.lookup_partitioned_topic_number(self.topic(topic)).await? == 0 {
-            self.admin.create(topic).await?;
+        } else {
+            self.make_single(topic).await?;
         }
         self.partitions(topic).await
     }

@@ -89,7 +89,7 @@ impl Partitions {
         let broker = Broker::connect(settings).await?;
         broker.make_commands().await?;
         let mut partitions = Self { broker, producers: Vec::new(), counted: Instant::now() };
-        partitions.open_up_to(partitions.broker.command_partitions().await?.max(1)).await?;
+        partitions.open_up_to(partitions.broker.command_partitions().await?).await?;
         Ok(partitions)
     }
 
