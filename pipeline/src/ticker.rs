@@ -18,6 +18,12 @@ use crate::supervisor::sleep_unless_stopped;
 
 /// How often windows are closed, and how far an idle partition's watermark may lag before it gets a tick.
 const TICK: Duration = Duration::from_secs(1);
+/// How long the closer rests after a step when there is more to close, in times of what the step took. A step waits for
+/// every epoch under way, and all others wait for it: lines that catch up with hours of event time would stand half of
+/// the time.
+const REST: u32 = 3;
+/// The longest rest: a step may have waited for a database that was away.
+const REST_MAX: Duration = Duration::from_secs(5);
 /// How often old days of the log are looked at.
 const RETENTION: Duration = Duration::from_secs(3_600);
 
@@ -65,7 +71,7 @@ async fn lead(
             topics.tick_idle(&mut connection).await?;
         }
         show_progress(&mut connection).await?;
-        while close_step(&mut connection, settings.grace).await? && !*shutdown.borrow() {}
+        close_all(&mut connection, settings.grace, shutdown).await?;
         if retained.is_none_or(|at| at.elapsed() >= RETENTION) {
             retain(&mut connection, settings.retention_days).await?;
             retained = Some(Instant::now());
@@ -107,6 +113,20 @@ async fn show_progress(connection: &mut PgConnection) -> Result<(), SinkError> {
         if let Some(watermark) = line.watermark {
             gauge!("alpes_line_watermark_timestamp_seconds", &labels).set(watermark.unix_seconds());
         }
+    }
+    Ok(())
+}
+
+/// Step by step, all that there is to close now.
+async fn close_all(
+    connection: &mut PgConnection,
+    grace: Duration,
+    shutdown: &mut watch::Receiver<bool>,
+) -> Result<(), SinkError> {
+    let mut started = Instant::now();
+    while close_step(connection, grace).await? && !*shutdown.borrow() {
+        sleep_unless_stopped((started.elapsed() * REST).min(REST_MAX), shutdown).await;
+        started = Instant::now();
     }
     Ok(())
 }
