@@ -154,7 +154,7 @@ pub struct Receipt {
     /// The flow that reads it.
     pub flow: Flow,
     /// The source partition's name, as in `lines.source`: `log-2`.
-    pub source: String,
+    pub source: Arc<str>,
     /// The place in it.
     pub position: Position,
 }

@@ -5,6 +5,7 @@ use schemas::message::Origin;
 use schemas::{Position, RawMessage, Timestamp};
 use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::{AppendRequest, Appended, Flow, LogBackend, LogEntry, LogError, PartitionKey, Receipt};
 use crate::{TENANT, days::ensure_day, session};
@@ -43,6 +44,13 @@ pub struct PostgresLog {
 /// Each flow's partitions.
 #[derive(Debug, Default)]
 struct Partitions(Vec<(Flow, Vec<i32>)>);
+
+/// Where an append begins in a partition.
+struct Base {
+    offset: i64,
+    /// The partition's name as a source, shared by all receipts.
+    source: Arc<str>,
+}
 
 /// Each entry's partition, and its place among the entries of that partition.
 struct Placed<'a> {
@@ -187,7 +195,7 @@ async fn insert(
     day: NaiveDate,
     placed: &[Placed<'_>],
     counts: &BTreeMap<i32, i64>,
-) -> Result<BTreeMap<i32, i64>, sqlx::Error> {
+) -> Result<BTreeMap<i32, Base>, sqlx::Error> {
     if placed.is_empty() {
         return Ok(BTreeMap::new());
     }
@@ -206,19 +214,20 @@ async fn insert(
         .bind(placed.iter().map(|p| p.entry.encoding.name()).collect::<Vec<_>>())
         .fetch_all(connection)
         .await?;
-    Ok(bases.into_iter().map(|(partition, base, _)| (partition, base)).collect())
+    let base = |(partition, offset, _)| (partition, Base { offset, source: source_name(partition).into() });
+    Ok(bases.into_iter().map(base).collect())
 }
 
 fn receipts(
     appended: &[Option<&AppendRequest>],
     placed: &[Placed<'_>],
-    bases: &BTreeMap<i32, i64>,
+    bases: &BTreeMap<i32, Base>,
 ) -> Vec<Vec<Receipt>> {
     let mut placed = placed.iter();
-    let receipt = |p: &Placed<'_>| Receipt {
-        flow: p.entry.key.flow,
-        source: source_name(p.partition),
-        position: Position::offset(bases.get(&p.partition).copied().unwrap_or_default() + p.nth),
+    let receipt = |p: &Placed<'_>| {
+        let base = &bases[&p.partition];
+        let position = Position::offset(base.offset + p.nth);
+        Receipt { flow: p.entry.key.flow, source: base.source.clone(), position }
     };
     appended
         .iter()
