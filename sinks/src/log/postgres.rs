@@ -225,7 +225,7 @@ async fn insert(
 ) -> Result<BTreeMap<i32, Base>, sqlx::Error> {
     let bases = match placed.len() {
         0 => Vec::new(),
-        ..COPY_COMMANDS_MIN => append(connection, day, placed, counts).await?,
+        1..COPY_COMMANDS_MIN => append(connection, day, placed, counts).await?,
         _ => copy(connection, day, placed, counts).await?,
     };
     let base = |(partition, offset, _)| (partition, Base { offset, source: source_name(partition).into() });
