@@ -82,8 +82,8 @@ async fn read(body: Body) -> Result<Bytes, ApiError> {
         None => Box::pin(timeout(BODY_READ_MAX, collecting)).await.map_err(|_| ApiError::timeout())?,
     };
     match collected {
-        // A copy: what was read lies in the connection's buffer, which would have to be made anew for every request for as
-        // long as the command waits for the log.
+        // A copy: what was read lies in the connection's buffer, and as long as a command that waits for the log held it,
+        // every request would need a new one.
         Ok(collected) => Ok(Bytes::copy_from_slice(&collected.to_bytes())),
         Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
         Err(_) => Err(ApiError::bad_request("El cuerpo no llegó entero.")),

@@ -1,5 +1,5 @@
-//! The log in PostgreSQL: few commands are appended by one statement, many are copied in; offsets come from the heads that
-//! are locked until the commit.
+//! The log in PostgreSQL: few commands are appended by one statement, many are copied in; offsets come from the heads,
+//! which are locked until the commit.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use schemas::message::Origin;
