@@ -7,9 +7,10 @@ use bytes::Bytes;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use schemas::message::Encoding;
 use schemas::wire::{Context, Privacy};
-use schemas::{Code, Command, CommandId, Faults, Kind, Position, Timestamp};
+use schemas::{CampaignCommand, Code, Command, CommandId, Faults, Kind, Position, Timestamp};
 use serde::Serialize;
 use sinks::{Flow, LogEntry, PartitionKey, Receipt};
+use std::time::Duration;
 use utoipa::{IntoResponses, ToSchema};
 use uuid::Uuid;
 
@@ -116,20 +117,34 @@ pub(crate) fn judge(
 
 /// Takes one command of `kind` in. Answers when it is durable or, where the client prefers, when it is dealt with.
 pub(crate) async fn accept(state: &ApiState, kind: Kind, payload: Bytes, prefer: Prefer) -> Result<Response, ApiError> {
-    let (published_at, assigned) = (Timestamp::now(), Uuid::now_v7());
-    let sound = judge(Some(kind), &Encoding::Json, &payload, published_at, assigned)
-        .map_err(|it| ApiError::faults(&it.faults))?;
-    precondition::check(&state.pool, &sound.command).await?;
-    let entry = LogEntry {
-        kind: Some(kind),
-        key: sound.key,
-        published_at,
-        assigned_id: sound.needs_id.then_some(assigned),
-        replay_of: None,
-        payload,
-        encoding: Encoding::Json,
+    let Intake { entry, id, campaign } = intake(kind, payload)?;
+    if let Some(command) = campaign {
+        // What few requests need is boxed, here and below: every request pays for the size of its future.
+        Box::pin(precondition::check(&state.pool, &command)).await?;
+    }
+    append(state, entry, kind, &id, prefer).await
+}
+
+/// A sound command, ready for the log.
+struct Intake {
+    entry: LogEntry,
+    id: CommandId,
+    /// The command, where the state of its campaign has a say.
+    campaign: Option<Box<CampaignCommand>>,
+}
+
+fn intake(kind: Kind, payload: Bytes) -> Result<Intake, ApiError> {
+    let (published_at, assigned, encoding) = (Timestamp::now(), Uuid::now_v7(), Encoding::Json);
+    let sound = judge(Some(kind), &encoding, &payload, published_at, assigned);
+    let sound = sound.map_err(|unsound| ApiError::faults(&unsound.faults))?;
+    let assigned_id = sound.needs_id.then_some(assigned);
+    let campaign = match sound.command {
+        Command::Campaign(command) => Some(Box::new(command)),
+        Command::Track(_) | Command::Reverse(_) => None,
     };
-    append(state, entry, sound.kind, &sound.id, prefer).await
+    let (kind, key) = (Some(kind), sound.key);
+    let entry = LogEntry { kind, key, published_at, assigned_id, replay_of: None, payload, encoding };
+    Ok(Intake { entry, id: sound.id, campaign })
 }
 
 /// Appends `entry` and answers.
@@ -143,9 +158,26 @@ pub(crate) async fn append(
     let reject = entry.replay_of;
     // A client that goes away cancels this future, not the append: from here on the queue's own task holds the entry.
     let receipt = state.log.append(entry).await?;
-    let Some(limit) = prefer.wait() else { return Ok(queued(kind, id, receipt, reject)) };
+    match prefer.wait() {
+        None => Ok(queued(kind, id, &receipt, reject)),
+        Some(limit) => {
+            let dealt_with = Box::pin(dealt_with(state, kind, id, receipt, reject, limit));
+            dealt_with.await.map(|response| prefer.applied(response))
+        }
+    }
+}
+
+/// Answers when the command is dealt with, or after `limit`.
+async fn dealt_with(
+    state: &ApiState,
+    kind: Kind,
+    id: &CommandId,
+    receipt: Receipt,
+    reject: Option<i64>,
+    limit: Duration,
+) -> Result<Response, ApiError> {
     if !state.positions.wait(&receipt, limit).await {
-        return Ok(prefer.applied(queued(kind, id, receipt, reject)));
+        return Ok(queued(kind, id, &receipt, reject));
     }
     let place = Place::from(receipt);
     let question = Question { id, kind: Some(kind), place: Some(&place), reject };
@@ -153,23 +185,23 @@ pub(crate) async fn append(
     if let Some(code) = CONFLICTS.into_iter().find(|code| outcome.code.as_deref() == Some(code.name())) {
         let detail = outcome.detail.unwrap_or_default();
         let conflict = ApiError::conflict(code, detail).with("id", &**id).with("comando", kind.name());
-        return Ok(prefer.applied(conflict.with("estado", State::Rejected.name()).into_response()));
+        return Ok(conflict.with("estado", State::Rejected.name()).into_response());
     }
-    Ok(prefer.applied((StatusCode::OK, Json(outcome.with_status())).into_response()))
+    Ok((StatusCode::OK, Json(outcome.with_status())).into_response())
 }
 
-fn queued(kind: Kind, id: &CommandId, receipt: Receipt, reject: Option<i64>) -> Response {
+fn queued(kind: Kind, id: &CommandId, receipt: &Receipt, reject: Option<i64>) -> Response {
     let mut response = (StatusCode::ACCEPTED, Json(Accepted { status: "EN_QUEUED", id })).into_response();
     // Escaped, it is ASCII, which every header value may be.
-    if let Ok(location) = HeaderValue::try_from(location(kind, id, &receipt.into(), reject)) {
+    if let Ok(location) = HeaderValue::try_from(location(kind, id, receipt, reject)) {
         response.headers_mut().insert(header::LOCATION, location);
     }
     response
 }
 
 /// Where the command's outcome can be asked for.
-fn location(kind: Kind, id: &str, place: &Place, reject: Option<i64>) -> String {
-    let place = place.to_string();
+fn location(kind: Kind, id: &str, receipt: &Receipt, reject: Option<i64>) -> String {
+    let place = format!("{}/{}", receipt.source, receipt.position);
     let [id, command, place] = [id, kind.name(), &place].map(|text| utf8_percent_encode(text, ESCAPED));
     let mut location = format!("/tracking/comandos/{id}?comando={command}&posicion={place}");
     if let Some(reject) = reject {
@@ -184,7 +216,7 @@ mod tests {
 
     #[test]
     fn a_location_is_ascii_and_holds_everything() {
-        let place = Place { source: "log-4".into(), position: Position::offset(17) };
+        let place = Receipt { flow: Flow::Campaigns, source: "log-4".into(), position: Position::offset(17) };
         assert_eq!(
             location(Kind::CreateCampaign, "año / 1", &place, None),
             "/tracking/comandos/a%C3%B1o%20%2F%201?comando=crear-campa%C3%B1a&posicion=log-4%2F0%3A17%3A-1"

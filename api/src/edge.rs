@@ -14,6 +14,6 @@ pub(crate) use campaign_path::CampaignPaths;
 pub(crate) use inflate::{InflateError, Inflater};
 pub(crate) use keys::with_keys;
 pub(crate) use lines::Lines;
-pub(crate) use observe::observe;
+pub(crate) use observe::Observe;
 pub(crate) use params::{Id, MemberPath, Number, Query, TextParam};
 pub(crate) use prefer::{Prefer, PreferHeader};

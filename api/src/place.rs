@@ -21,7 +21,7 @@ pub(crate) struct Place {
 
 impl From<Receipt> for Place {
     fn from(receipt: Receipt) -> Self {
-        Self { source: receipt.source, position: receipt.position }
+        Self { source: (*receipt.source).into(), position: receipt.position }
     }
 }
 

@@ -37,7 +37,7 @@ impl Positions {
     pub(crate) async fn wait(&self, receipt: &Receipt, limit: Duration) -> bool {
         let mut committed = self.committed.subscribe();
         self.wanted.notify_one();
-        let is_line = |flow: &str, source: &str| flow == receipt.flow.name() && source == receipt.source;
+        let is_line = |flow: &str, source: &str| flow == receipt.flow.name() && *source == *receipt.source;
         let reached =
             |lines: &Committed| lines.iter().any(|(flow, source, at)| is_line(flow, source) && *at >= receipt.position);
         matches!(timeout(limit, committed.wait_for(reached)).await, Ok(Ok(_)))

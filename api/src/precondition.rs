@@ -1,15 +1,14 @@
 //! What is refused at once: a command that its campaign does not allow, as far as the tables tell now. The line judges it
 //! again, in its turn.
 
-use schemas::{CampaignCommand, ClaimKey, Code, Command, Fault, Faults};
+use schemas::{CampaignCommand, ClaimKey, Code, Fault, Faults};
 use sinks::{TENANT, campaigns};
 use sqlx::{PgConnection, PgPool};
 
 use crate::ApiError;
 
 /// Refuses `command` if its campaign is not there or does not allow it.
-pub(crate) async fn check(pool: &PgPool, command: &Command) -> Result<(), ApiError> {
-    let Command::Campaign(command) = command else { return Ok(()) };
+pub(crate) async fn check(pool: &PgPool, command: &CampaignCommand) -> Result<(), ApiError> {
     let Some(campaign) = command.campaign().filter(|_| command.needs_campaign()) else { return Ok(()) };
     let mut connection = pool.acquire().await?;
     // Sent again, it is a duplicate, whatever its campaign has become since, by this very command perhaps.

@@ -2,7 +2,6 @@
 
 use axum::Router;
 use axum::http::header;
-use axum::middleware::from_fn;
 use axum::routing::get;
 use bytes::Bytes;
 use std::sync::Arc;
@@ -10,7 +9,7 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::edge::{CampaignPaths, observe};
+use crate::edge::{CampaignPaths, Observe};
 use crate::openapi::{Document, with_unique_ids};
 use crate::routes::{
     balance, batches, campaigns, clicks, commands, conversions, edits, explanation, health, impressions, influencers,
@@ -109,8 +108,8 @@ fn finish(routes: Routes, state: Arc<ApiState>) -> Router {
         .route("/openapi.json", get(openapi))
         .method_not_allowed_fallback(async || ApiError::method_not_allowed())
         .fallback(async || ApiError::not_found("Not Found"))
-        .layer(from_fn(observe))
+        .layer(Observe)
         .with_state(state);
-    // Outside of the router, since paths must be rewritten before they are routed.
-    Router::new().fallback_service(CampaignPaths(router))
+    // What no route takes as it is written may be a path that is spelled otherwise.
+    router.clone().fallback_service(CampaignPaths(router))
 }

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
+use futures::TryStreamExt;
 use operators::Batch;
 use schemas::message::{Encoding, Origin};
 use schemas::{Kind, Position, RawMessage, Span};
@@ -15,17 +16,15 @@ use tokio::sync::watch;
 use crate::source::{BATCH_BYTES_MAX, BATCH_MESSAGES_MAX, GATHER, NothingToAcknowledge, gathering};
 use crate::{Source, SourceError};
 
-/// A batch this large needs no gathering: there is a backlog.
+/// A batch this large, or as large as was asked for, needs no gathering: there is a backlog.
 const BACKLOG_MESSAGES: usize = 2_000;
 /// How long a reader trusts that it will be woken; a notification can be lost with its connection.
 const POLL: Duration = Duration::from_secs(1);
 
-/// The next messages, up to a count and a sum of bytes; at least one, whatever its size.
+/// The next messages, up to a count.
 const READ: &str = r#"
 SELECT "offset", published_at, kind, assigned_id, replay_of, payload, encoding
-FROM (SELECT *, sum(octet_length(payload)) OVER (ORDER BY "offset") - octet_length(payload) AS bytes_before
-      FROM log WHERE partition = $1 AND "offset" > $2 ORDER BY "offset" LIMIT $3) AS next
-WHERE bytes_before < $4 ORDER BY "offset"
+FROM log WHERE partition = $1 AND "offset" > $2 ORDER BY "offset" LIMIT $3
 "#;
 
 /// One partition of the log.
@@ -40,6 +39,8 @@ pub struct LogSource {
     behind: bool,
     gather: Duration,
     read_at: Instant,
+    /// Messages that the next read asks for.
+    wanted: usize,
 }
 
 #[derive(FromRow)]
@@ -69,18 +70,29 @@ impl LogSource {
     ) -> Result<Self, SourceError> {
         let name = source_name(partition);
         let connection = session::connect(options, &format!("read {name}")).await?;
-        let (gather, read_at) = (GATHER, Instant::now());
-        Ok(Self { connection, name, partition, position, appended, shutdown, behind: true, gather, read_at })
+        let (gather, read_at, wanted) = (GATHER, Instant::now(), BATCH_MESSAGES_MAX);
+        Ok(Self { connection, name, partition, position, appended, shutdown, behind: true, gather, read_at, wanted })
     }
 
+    /// The next messages, up to a count and a sum of bytes; at least one, whatever its size. The bytes are counted here:
+    /// for PostgreSQL to count them would take longer than to send them.
     async fn read(&mut self) -> Result<Vec<LogRow>, SourceError> {
-        let rows: Vec<LogRow> = sqlx::query_as(READ)
-            .bind(self.partition)
-            .bind(self.position.entry)
-            .bind(BATCH_MESSAGES_MAX as i64)
-            .bind(BATCH_BYTES_MAX as i64)
-            .fetch_all(&mut self.connection)
-            .await?;
+        let (mut rows, mut bytes) = (Vec::new(), 0);
+        let query = sqlx::query_as(READ).bind(self.partition).bind(self.position.entry).bind(self.wanted as i64);
+        let mut coming = query.fetch(&mut self.connection);
+        while bytes < BATCH_BYTES_MAX
+            && let Some(row) = coming.try_next().await?
+        {
+            let row: LogRow = row;
+            bytes += row.payload.len();
+            rows.push(row);
+        }
+        drop(coming);
+        // What comes on top is read and dropped: so much of what is large is not asked for the next time.
+        let full = bytes >= BATCH_BYTES_MAX;
+        self.behind = full || rows.len() >= BACKLOG_MESSAGES.min(self.wanted);
+        let wanted = if full { rows.len() } else { self.wanted.saturating_mul(2) };
+        self.wanted = wanted.min(BATCH_MESSAGES_MAX);
         Ok(rows)
     }
 
@@ -147,7 +159,6 @@ impl Source for LogSource {
             }
             self.appended.borrow_and_update();
             let rows = self.read().await?;
-            self.behind = rows.len() >= BACKLOG_MESSAGES;
             self.gather = gathering(rows.len(), self.read_at.elapsed());
             self.read_at = Instant::now();
             if !rows.is_empty() {

@@ -82,6 +82,17 @@ impl CopyRows {
         self.i32(chrono::Datelike::num_days_from_ce(&value) - DAYS_CE_TO_2000)
     }
 
+    /// A `bytea`.
+    pub fn bytes(&mut self, value: &[u8]) -> &mut Self {
+        self.value(value)
+    }
+
+    /// No value, of any type.
+    pub fn null(&mut self) -> &mut Self {
+        self.bytes.extend_from_slice(&(-1i32).to_be_bytes());
+        self
+    }
+
     /// A `text`.
     pub fn text(&mut self, value: &str) -> &mut Self {
         self.value(value.as_bytes())
@@ -91,10 +102,7 @@ impl CopyRows {
     pub fn optional_text(&mut self, value: Option<&str>) -> &mut Self {
         match value {
             Some(text) => self.text(text),
-            None => {
-                self.bytes.extend_from_slice(&(-1i32).to_be_bytes());
-                self
-            }
+            None => self.null(),
         }
     }
 

@@ -11,8 +11,10 @@ use bytes::Bytes;
 use metrics::{counter, histogram};
 use schemas::message::Encoding;
 use schemas::{Command, Kind, Position, Timestamp};
-use std::{future::Future, hash::Hasher, sync::Arc, time::Instant};
+use std::time::{Duration, Instant};
+use std::{future::Future, hash::Hasher, sync::Arc};
 use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::{task::yield_now, time::timeout};
 use uuid::Uuid;
 
 pub use postgres::PostgresLog;
@@ -154,7 +156,7 @@ pub struct Receipt {
     /// The flow that reads it.
     pub flow: Flow,
     /// The source partition's name, as in `lines.source`: `log-2`.
-    pub source: String,
+    pub source: Arc<str>,
     /// The place in it.
     pub position: Position,
 }
@@ -236,13 +238,33 @@ impl LogWriter {
 
     /// Appends some commands as one; with a `chunk` key at most once (then there are no receipts the second time).
     pub async fn append_all(&self, entries: Vec<LogEntry>, chunk: Option<ChunkKey>) -> Result<Vec<Receipt>, LogError> {
-        let (reply, answer) = oneshot::channel();
-        self.queue.try_send(AppendRequest { entries, chunk, reply }).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => LogError::Full,
-            mpsc::error::TrySendError::Closed(_) => LogError::Unavailable("shutting down".into()),
+        let place = self.queue.try_reserve().map_err(|error| match error {
+            mpsc::error::TrySendError::Full(()) => LogError::Full,
+            mpsc::error::TrySendError::Closed(()) => shutting_down(),
         })?;
-        answer.await.unwrap_or_else(|_| Err(LogError::Unavailable("shutting down".into())))
+        send(place, entries, chunk).await
     }
+
+    /// The same where a full queue is waited for, at most as long as `patience`.
+    pub async fn append_patiently(
+        &self,
+        entries: Vec<LogEntry>,
+        chunk: Option<ChunkKey>,
+        patience: Duration,
+    ) -> Result<Vec<Receipt>, LogError> {
+        let place = timeout(patience, self.queue.reserve()).await.map_err(|_| LogError::Full)?;
+        send(place.map_err(|_| shutting_down())?, entries, chunk).await
+    }
+}
+
+async fn send(place: mpsc::Permit<'_, AppendRequest>, entries: Vec<LogEntry>, chunk: Option<ChunkKey>) -> Appended {
+    let (reply, answer) = oneshot::channel();
+    place.send(AppendRequest { entries, chunk, reply });
+    answer.await.unwrap_or_else(|_| Err(shutting_down()))
+}
+
+fn shutting_down() -> LogError {
+    LogError::Unavailable("shutting down".into())
 }
 
 async fn append_in_groups(mut backend: impl LogBackend, queue: Arc<Mutex<mpsc::Receiver<AppendRequest>>>) {
@@ -257,6 +279,8 @@ async fn append_in_groups(mut backend: impl LogBackend, queue: Arc<Mutex<mpsc::R
 async fn next_group(queue: &Mutex<mpsc::Receiver<AppendRequest>>) -> Option<Vec<AppendRequest>> {
     let mut queue = queue.lock().await;
     let first = queue.recv().await?;
+    // Whoever is ready to send something does so first: without waiting for anybody, groups become larger.
+    yield_now().await;
     Some(gather(first, &mut queue))
 }
 

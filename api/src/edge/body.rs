@@ -4,6 +4,7 @@ use axum::body::Body;
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, header};
 use bytes::Bytes;
+use futures::future::poll_immediate;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Body as _;
 use schemas::message::PAYLOAD_BYTES_MAX;
@@ -60,8 +61,13 @@ fn require_json(headers: &HeaderMap) -> Result<(), ApiError> {
 }
 
 fn is_json(media_type: &str) -> bool {
-    let essence = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
+    let essence = media_type.split(';').next().unwrap_or_default().trim().as_bytes();
+    let lowercase =
+        |part: Option<&[u8]>, text: &str| part.is_some_and(|part| part.eq_ignore_ascii_case(text.as_bytes()));
+    let (application, json) = ("application/", "+json");
+    essence.eq_ignore_ascii_case(b"application/json")
+        || (lowercase(essence.get(..application.len()), application)
+            && lowercase(essence.len().checked_sub(json.len()).and_then(|start| essence.get(start..)), json))
 }
 
 async fn read(body: Body) -> Result<Bytes, ApiError> {
@@ -69,9 +75,16 @@ async fn read(body: Body) -> Result<Bytes, ApiError> {
     if body.size_hint().lower() > PAYLOAD_BYTES_MAX as u64 {
         return Err(too_large());
     }
-    let collected = timeout(BODY_READ_MAX, Limited::new(body, PAYLOAD_BYTES_MAX).collect());
-    match collected.await.map_err(|_| ApiError::timeout())? {
-        Ok(collected) => Ok(collected.to_bytes()),
+    let mut collecting = Limited::new(body, PAYLOAD_BYTES_MAX).collect();
+    // A small body comes along with its headers; only for the others a clock, which is large, is set.
+    let collected = match poll_immediate(&mut collecting).await {
+        Some(collected) => collected,
+        None => Box::pin(timeout(BODY_READ_MAX, collecting)).await.map_err(|_| ApiError::timeout())?,
+    };
+    match collected {
+        // A copy: what was read lies in the connection's buffer, and as long as a command that waits for the log held it,
+        // every request would need a new one.
+        Ok(collected) => Ok(Bytes::copy_from_slice(&collected.to_bytes())),
         Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
         Err(_) => Err(ApiError::bad_request("El cuerpo no llegó entero.")),
     }

@@ -10,7 +10,7 @@ use tower::Service;
 const BEFORE: [&str; 3] = ["/tracking/queries/", "/tracking/", "/marketing-influencers/"];
 const CANONICAL: &str = "campañas";
 
-/// Rewrites paths before they are routed.
+/// Rewrites paths before they are routed again.
 #[derive(Debug, Clone)]
 pub(crate) struct CampaignPaths<S>(pub(crate) S);
 

@@ -10,10 +10,10 @@ use futures::StreamExt;
 use schemas::Timestamp;
 use schemas::message::Encoding;
 use serde::Serialize;
-use sinks::{ChunkKey, LogEntry, LogError, LogWriter};
+use sinks::{ChunkKey, LogEntry, LogWriter};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::timeout;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -30,10 +30,8 @@ const CHUNK_BYTES: usize = 1024 * 1024;
 const ERRORS_MAX: usize = 1_000;
 /// How long a sender may pause within a body.
 const PAUSE_MAX: Duration = Duration::from_secs(30);
-/// How long a full log is tried again before the sender is told to.
+/// How long a full log is waited for before the sender is told to try again.
 const FULL_LOG_MAX: Duration = Duration::from_secs(5);
-/// The first pause before a full log is tried again; each next one is twice as long.
-const FULL_LOG_PAUSE: Duration = Duration::from_millis(10);
 /// The longest idempotency key, in bytes.
 const KEY_BYTES_MAX: usize = 200;
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -203,20 +201,23 @@ impl Batch<'_> {
             return Ok(());
         }
         let key = self.key.as_deref().map(|key| chunk_key(key, self.chunks, &chunk.entries));
-        append_patiently(self.log, &chunk.entries, key).await?;
+        let Chunk { entries, accepted, errors, .. } = chunk;
+        // An append of unknown outcome is not tried again here: the sender does, with a key or with ids that make it
+        // harmless.
+        self.log.append_patiently(entries, key, FULL_LOG_MAX).await?;
         self.chunks += 1;
-        self.tally.count(chunk);
+        self.tally.count(accepted, errors);
         Ok(())
     }
 }
 
 impl Tally {
-    fn count(&mut self, chunk: Chunk) {
-        self.accepted += chunk.accepted;
-        self.rejected += chunk.errors.len() as u64;
-        let listed = ERRORS_MAX.saturating_sub(self.errors.len()).min(chunk.errors.len());
-        self.errors_left_out += (chunk.errors.len() - listed) as u64;
-        self.errors.extend(chunk.errors.into_iter().take(listed));
+    fn count(&mut self, accepted: u64, errors: Vec<LineError>) {
+        self.accepted += accepted;
+        self.rejected += errors.len() as u64;
+        let listed = ERRORS_MAX.saturating_sub(self.errors.len()).min(errors.len());
+        self.errors_left_out += (errors.len() - listed) as u64;
+        self.errors.extend(errors.into_iter().take(listed));
     }
 }
 
@@ -234,21 +235,6 @@ fn chunk_key(key: &str, chunk: i32, entries: &[LogEntry]) -> ChunkKey {
         hasher.update(b"\n");
     }
     ChunkKey { key: format!("{key}/{}", hasher.finalize().to_hex()), chunk }
-}
-
-/// Appends, and waits a little where the log is full. An append of unknown outcome is not tried again here: the sender
-/// does, with a key or with ids that make it harmless.
-async fn append_patiently(log: &LogWriter, entries: &[LogEntry], key: Option<ChunkKey>) -> Result<(), LogError> {
-    let (started, mut pause) = (Instant::now(), FULL_LOG_PAUSE);
-    loop {
-        match log.append_all(entries.to_vec(), key.clone()).await {
-            Err(LogError::Full) if started.elapsed() < FULL_LOG_MAX => {
-                sleep(pause).await;
-                pause *= 2;
-            }
-            done => return done.map(|_| ()),
-        }
-    }
 }
 
 impl From<InflateError> for ApiError {

@@ -159,7 +159,7 @@ async fn receipts(commands: Vec<Sent>) -> Appended {
             counter!("alpes_log_append_failures_total").increment(1);
             LogError::Unavailable(error.to_string())
         })?;
-        receipts.push(Receipt { flow, source: partition_name(COMMANDS, partition as u32), position });
+        receipts.push(Receipt { flow, source: partition_name(COMMANDS, partition as u32).into(), position });
     }
     Ok(receipts)
 }
