@@ -134,6 +134,13 @@ SELECT DISTINCT r.day FROM raw_days r JOIN unnest($1::timestamptz[], $2::timesta
 /// Hours and days are what their hours had brought when they were settled last; hours that have changed since then, and
 /// minutes, are rated here. One statement, hence one snapshot: an hour is either marked or settled. Zeros of hours that
 /// have lost their commissions are left out.
+///
+/// It says what `window_commissions` says, for many windows at once, where that view would look up terms and rules for
+/// each window and conversion anew:
+///
+/// - `rates` are the rules for conversions of each influencer, with the time for which they hold.
+/// - `counted` adds windows up before it multiplies them, since their commissions are not rounded.
+/// - Whether anybody has terms of their own, and whether anything does not earn, is asked once before it is asked for each.
 const EARNED: &str = "
 WITH pieces AS MATERIALIZED (
     SELECT * FROM unnest($2::text[], $3::timestamptz[], $4::timestamptz[]) AS p(grain, since, until)
@@ -146,26 +153,53 @@ WITH pieces AS MATERIALIZED (
     SELECT DISTINCT w.influencer, p.since, p.until
     FROM pieces p JOIN windows w ON w.campaign = $1 AND w.start >= p.since AND w.start < p.until
     WHERE p.grain = 'm' AND w.conversions > 0 AND w.influencer > 0
+), rates AS MATERIALIZED (
+    SELECT s.influencer, greatest(s.since, t.valid_from) AS since, least(s.until, t.valid_until, own.since) AS until,
+           r.conversion, r.currency, r.minimum, r.amount, r.percent * 0.01 AS share
+    FROM spans s
+    JOIN terms_in_force t ON t.campaign = $1 AND (t.influencer = s.influencer OR t.influencer IS NULL)
+         AND t.valid_from < s.until AND t.valid_until > s.since
+    JOIN commission_rules r ON r.terms = t.terms AND r.basis = 3
+    LEFT JOIN LATERAL (
+        SELECT min(valid_from) AS since FROM terms WHERE campaign = $1 AND influencer = s.influencer
+    ) own ON t.influencer IS NULL
+), counted AS MATERIALIZED (
+    SELECT date_bin($5, w.start, $6) AS bucket, t.terms, sum(w.impressions) AS impressions, sum(w.clicks) AS clicks
+    FROM pieces p
+    JOIN windows w ON w.campaign = $1 AND w.start >= p.since AND w.start < p.until AND w.influencer > 0
+    JOIN terms_in_force t ON t.campaign = $1 AND w.start >= t.valid_from AND w.start < t.valid_until
+    WHERE p.grain = 'm' AND (t.influencer = w.influencer OR t.influencer IS NULL AND (
+            NOT EXISTS (SELECT FROM terms WHERE campaign = $1 AND influencer IS NOT NULL) OR NOT EXISTS (
+                SELECT FROM terms o WHERE o.campaign = $1 AND o.influencer = w.influencer AND o.valid_from <= w.start)))
+      AND (NOT EXISTS (SELECT FROM not_earning WHERE campaign = $1) OR NOT EXISTS (
+            SELECT FROM not_earning n WHERE n.campaign = $1 AND (n.influencer IS NULL OR n.influencer = w.influencer)
+                AND w.start >= n.since AND w.start < n.until))
+    GROUP BY 1, 2
 ), parts AS (
-    SELECT a.hour AS start, a.currency, a.amount
+    SELECT date_bin($5, a.hour, $6) AS bucket, a.currency, a.amount
     FROM pieces p JOIN accruals a ON a.campaign = $1 AND a.hour >= p.since AND a.hour < p.until
     WHERE p.grain <> 'm' AND NOT EXISTS (
         SELECT FROM changed c WHERE c.influencer = a.influencer AND c.hour = a.hour)
     UNION ALL
-    SELECT w.start, w.currency, w.commission
-    FROM pieces p JOIN rated_windows w ON w.campaign = $1 AND w.start >= p.since AND w.start < p.until
-    WHERE p.grain = 'm'
+    SELECT c.bucket, r.currency, r.amount * CASE r.basis WHEN 1 THEN c.impressions * 0.001 ELSE c.clicks END
+    FROM counted c JOIN commission_rules r ON r.terms = c.terms AND r.basis IN (1, 2)
     UNION ALL
-    SELECT w.start, w.currency, w.commission
+    SELECT date_bin($5, w.start, $6), w.currency, w.commission
     FROM changed c JOIN rated_windows w ON w.campaign = $1 AND w.influencer = c.influencer
          AND w.start >= c.hour AND w.start < c.hour + interval '1 hour'
     UNION ALL
-    SELECT date_trunc('minute', c.event_time, 'UTC'), c.commission_currency, c.commission
-    FROM spans s JOIN rated_conversions c ON c.campaign = $1 AND c.influencer = s.influencer
-         AND c.event_time >= s.since AND c.event_time < s.until AND c.day = ANY ($7)
+    SELECT date_bin($5, c.event_time, $6), coalesce(r.currency, c.currency),
+           coalesce(r.amount, round_half_even(c.amount * r.share, 2))
+    FROM rates r
+    JOIN conversions c ON c.campaign = $1 AND c.influencer = r.influencer AND c.kind = r.conversion
+         AND c.event_time >= r.since AND c.event_time < r.until AND c.day = ANY ($7)
+    WHERE (r.currency IS NULL OR r.amount IS NOT NULL OR r.currency = c.currency)
+      AND (r.minimum IS NULL OR r.currency = c.currency AND c.amount >= r.minimum)
+      AND (NOT EXISTS (SELECT FROM not_earning WHERE campaign = $1) OR NOT EXISTS (
+            SELECT FROM not_earning n WHERE n.campaign = $1 AND (n.influencer IS NULL OR n.influencer = c.influencer)
+                AND c.event_time >= n.since AND c.event_time < n.until))
 )
-SELECT date_bin($5, start, $6) AS bucket, currency, sum(amount) AS amount FROM parts GROUP BY 1, 2
-HAVING sum(amount) <> 0";
+SELECT bucket, currency, sum(amount) AS amount FROM parts GROUP BY 1, 2 HAVING sum(amount) <> 0";
 
 #[derive(Debug, FromRow)]
 struct Part {

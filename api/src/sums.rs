@@ -7,7 +7,7 @@ use serde::Serialize;
 use sinks::TENANT;
 use sqlx::postgres::types::PgInterval;
 use sqlx::{FromRow, PgPool};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 use utoipa::ToSchema;
 
@@ -210,47 +210,59 @@ pub(crate) async fn influencer_totals(pool: &PgPool, influencer: i32) -> Result<
     sqlx::query_as(INFLUENCER_TOTALS).bind(influencer).fetch_one(pool).await
 }
 
-/// The sums of one stretch of a range.
-#[derive(Debug, FromRow)]
-pub(crate) struct Bucket {
-    /// Where it starts.
-    pub(crate) bucket: DateTime<Utc>,
-    #[sqlx(flatten)]
-    pub(crate) sums: Sums,
-}
-
-/// One statement, hence one snapshot, over all pieces.
+/// One statement, hence one snapshot, over all pieces. Counts and each currency's amount come in rows of their own: put
+/// together here, they need not be sorted there.
 const CAMPAIGN_BUCKETS: &str = r#"
 WITH pieces AS MATERIALIZED (
     SELECT * FROM unnest($2::text[], $3::timestamptz[], $4::timestamptz[]) AS p(grain, since, until)
-), counted AS (
-    SELECT date_bin($5, s.start, $6) AS bucket, sum(s.impressions)::bigint AS impressions,
-           sum(s.clicks)::bigint AS clicks, sum(s.conversions)::bigint AS conversions
-    FROM pieces p CROSS JOIN LATERAL (
-        SELECT r.start, r.impressions, r.clicks, r.conversions FROM rollups r
-        WHERE p.grain <> 'm' AND r.campaign = $1 AND r.grain = p.grain::"char" AND r.influencer = -1
-          AND r.start >= p.since AND r.start < p.until
-        UNION ALL
-        SELECT w.start, w.impressions, w.clicks, w.conversions FROM windows w
-        WHERE p.grain = 'm' AND w.campaign = $1 AND w.start >= p.since AND w.start < p.until
-    ) AS s GROUP BY 1
-), priced AS (
-    SELECT date_bin($5, s.start, $6) AS bucket, s.currency, sum(s.amount) AS amount
-    FROM pieces p CROSS JOIN LATERAL (
-        SELECT r.start, r.currency, r.amount FROM rollup_amounts r
-        WHERE p.grain <> 'm' AND r.campaign = $1 AND r.grain = p.grain::"char" AND r.influencer = -1
-          AND r.start >= p.since AND r.start < p.until
-        UNION ALL
-        SELECT w.start, w.currency, w.amount FROM window_amounts w
-        WHERE p.grain = 'm' AND w.campaign = $1 AND w.start >= p.since AND w.start < p.until
-    ) AS s GROUP BY 1, 2
-), lists AS (
-    SELECT bucket, array_agg(currency ORDER BY currency) AS currencies, array_agg(amount ORDER BY currency) AS amounts
-    FROM priced GROUP BY 1
 )
-SELECT c.bucket, c.impressions, c.clicks, c.conversions,
-       coalesce(l.currencies, '{}') AS currencies, coalesce(l.amounts, '{}') AS amounts
-FROM counted c LEFT JOIN lists l USING (bucket) ORDER BY 1"#;
+SELECT date_bin($5, s.start, $6) AS bucket, sum(s.impressions)::bigint AS impressions,
+       sum(s.clicks)::bigint AS clicks, sum(s.conversions)::bigint AS conversions,
+       NULL AS currency, NULL::numeric AS amount
+FROM pieces p CROSS JOIN LATERAL (
+    SELECT r.start, r.impressions, r.clicks, r.conversions FROM rollups r
+    WHERE p.grain <> 'm' AND r.campaign = $1 AND r.grain = p.grain::"char" AND r.influencer = -1
+      AND r.start >= p.since AND r.start < p.until
+    UNION ALL
+    SELECT w.start, w.impressions, w.clicks, w.conversions FROM windows w
+    WHERE p.grain = 'm' AND w.campaign = $1 AND w.start >= p.since AND w.start < p.until
+) AS s GROUP BY 1
+UNION ALL
+SELECT date_bin($5, s.start, $6), 0, 0, 0, s.currency, sum(s.amount)
+FROM pieces p CROSS JOIN LATERAL (
+    SELECT r.start, r.currency, r.amount FROM rollup_amounts r
+    WHERE p.grain <> 'm' AND r.campaign = $1 AND r.grain = p.grain::"char" AND r.influencer = -1
+      AND r.start >= p.since AND r.start < p.until
+    UNION ALL
+    SELECT w.start, w.currency, w.amount FROM window_amounts w
+    WHERE p.grain = 'm' AND w.campaign = $1 AND w.start >= p.since AND w.start < p.until
+) AS s GROUP BY 1, s.currency"#;
+
+/// Counts of a bucket, or its amount in one currency.
+#[derive(Debug, FromRow)]
+struct BucketRow {
+    bucket: DateTime<Utc>,
+    impressions: i64,
+    clicks: i64,
+    conversions: i64,
+    currency: Option<String>,
+    amount: Option<Decimal>,
+}
+
+impl Sums {
+    /// Each bucket has one row of counts, and one for each of its currencies.
+    fn take(&mut self, row: BucketRow) {
+        match row.currency.zip(row.amount) {
+            Some((currency, amount)) => {
+                self.currencies.push(currency);
+                self.amounts.push(amount);
+            }
+            None => {
+                (self.impressions, self.clicks, self.conversions) = (row.impressions, row.clicks, row.conversions);
+            }
+        }
+    }
+}
 
 /// The sums of `pieces` by buckets of `width`, counted from `origin`; buckets without events are left out.
 pub(crate) async fn campaign_buckets(
@@ -259,9 +271,9 @@ pub(crate) async fn campaign_buckets(
     pieces: &[Piece],
     width: Duration,
     origin: Timestamp,
-) -> Result<Vec<Bucket>, sqlx::Error> {
+) -> Result<HashMap<Timestamp, Sums>, sqlx::Error> {
     let instant = |timestamp: Timestamp| DateTime::<Utc>::from(timestamp);
-    sqlx::query_as(CAMPAIGN_BUCKETS)
+    let rows: Vec<BucketRow> = sqlx::query_as(CAMPAIGN_BUCKETS)
         .bind(campaign)
         .bind(pieces.iter().map(|piece| piece.grain.letter()).collect::<Vec<_>>())
         .bind(pieces.iter().map(|piece| instant(piece.range.from)).collect::<Vec<_>>())
@@ -269,7 +281,12 @@ pub(crate) async fn campaign_buckets(
         .bind(PgInterval { months: 0, days: 0, microseconds: width.as_micros() as i64 })
         .bind(instant(origin))
         .fetch_all(pool)
-        .await
+        .await?;
+    let mut buckets: HashMap<Timestamp, Sums> = HashMap::new();
+    for row in rows {
+        buckets.entry(row.bucket.into()).or_default().take(row);
+    }
+    Ok(buckets)
 }
 
 /// The sums of a whole range.
@@ -282,5 +299,5 @@ pub(crate) async fn campaign_range(
     let width = Duration::from_micros(range.to.micros().saturating_sub(range.from.micros()).unsigned_abs());
     let buckets = campaign_buckets(pool, campaign, pieces, width, range.from).await?;
     // One bucket as wide as the range.
-    Ok(buckets.into_iter().next().map(|bucket| bucket.sums).unwrap_or_default())
+    Ok(buckets.into_values().next().unwrap_or_default())
 }
