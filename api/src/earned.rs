@@ -6,11 +6,11 @@ use schemas::Timestamp;
 use serde::Serialize;
 use sqlx::postgres::types::PgInterval;
 use sqlx::{FromRow, PgPool};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 use utoipa::ToSchema;
 
-use crate::amounts::Exact;
+use crate::amounts::{ByCurrency, Exact};
 use crate::balances::{Balance, Open};
 use crate::pieces::{Piece, Range};
 use crate::sums::Sums;
@@ -41,24 +41,21 @@ pub(crate) struct Commissions {
 pub(crate) struct Yield {
     /// Commission earned per click; null without clicks.
     #[schema(value_type = BTreeMap<String, f64>)]
-    epc: BTreeMap<String, Option<Exact>>,
+    epc: ByCurrency<Option<Exact>>,
     /// What conversions were worth for each unit of commission earned; null without commission.
     #[schema(value_type = BTreeMap<String, f64>)]
-    roas: BTreeMap<String, Option<Exact>>,
+    roas: ByCurrency<Option<Exact>>,
 }
 
 impl Yield {
-    fn of(earned: &BTreeMap<&str, Decimal>, sums: &Sums) -> Self {
-        let worth: BTreeMap<&str, Decimal> = sums.amounts().collect();
+    fn of(earned: &Earned, sums: &Sums) -> Self {
         let clicks = Decimal::from(sums.clicks);
-        let roas = |currency: &str| {
-            let sum = |sums: &BTreeMap<&str, Decimal>| sums.get(currency).copied().unwrap_or_default();
-            (currency.to_owned(), Exact::ratio(sum(&worth), sum(earned)))
-        };
-        let currencies: BTreeSet<&str> = earned.keys().chain(worth.keys()).copied().collect();
+        let epc = |(currency, sum): (&str, &Decimal)| (currency.to_owned(), Exact::ratio(*sum, clicks));
+        let roas = |(currency, sum): (&str, &Decimal)| (currency.to_owned(), Exact::ratio(sums.amount(currency), *sum));
+        let unrewarded = sums.amounts().filter(|(currency, _)| earned.get(currency).is_none());
         Self {
-            epc: earned.iter().map(|(currency, sum)| ((*currency).into(), Exact::ratio(*sum, clicks))).collect(),
-            roas: currencies.into_iter().map(roas).collect(),
+            epc: earned.iter().map(epc).collect(),
+            roas: earned.iter().map(roas).chain(unrewarded.map(|(currency, _)| (currency.to_owned(), None))).collect(),
         }
     }
 }
@@ -76,7 +73,7 @@ pub(crate) struct OfAllTime {
 impl OfAllTime {
     /// What was posted, with what open windows will bring.
     pub(crate) fn of(balances: &[Balance], open: &[Open], sums: &Sums) -> Self {
-        let earned = balances.iter().map(|it| (it.currency.as_str(), it.earned)).collect();
+        let earned = balances.iter().map(|it| (it.currency.clone(), it.earned)).collect();
         Self { commissions: by_currency(balances, open), per: Yield::of(&earned, sums) }
     }
 }
@@ -110,19 +107,19 @@ fn commissions(balance: &Balance, open: Decimal) -> Commissions {
 pub(crate) struct OfRange {
     /// What the windows of the range have earned, before tiers, caps and reversals, which look at more than a range.
     #[serde(rename = "comision_devengada")]
-    earned: BTreeMap<String, Exact>,
+    #[schema(value_type = BTreeMap<String, Exact>)]
+    earned: ByCurrency<Exact>,
     #[serde(flatten)]
     per: Yield,
 }
 
 /// Exact sums by currency.
-pub(crate) type Earned = BTreeMap<String, Decimal>;
+pub(crate) type Earned = ByCurrency<Decimal>;
 
 impl OfRange {
     pub(crate) fn of(earned: &Earned, sums: &Sums) -> Self {
-        let amount = |(currency, sum): (&String, &Decimal)| (currency.clone(), Exact::amount(*sum, currency));
-        let exact = earned.iter().map(|(currency, sum)| (currency.as_str(), *sum)).collect();
-        Self { earned: earned.iter().map(amount).collect(), per: Yield::of(&exact, sums) }
+        let amount = |(currency, sum): (&str, &Decimal)| (currency.to_owned(), Exact::amount(*sum, currency));
+        Self { earned: earned.iter().map(amount).collect(), per: Yield::of(earned, sums) }
     }
 }
 
@@ -232,7 +229,7 @@ pub(crate) async fn buckets(
         .await?;
     let mut buckets: HashMap<Timestamp, Earned> = HashMap::new();
     for Part { bucket, currency, amount } in parts {
-        buckets.entry(bucket.into()).or_default().insert(currency, amount);
+        buckets.entry(bucket.into()).or_default().push(currency, amount);
     }
     Ok(buckets)
 }

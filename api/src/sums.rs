@@ -7,11 +7,11 @@ use serde::Serialize;
 use sinks::TENANT;
 use sqlx::postgres::types::PgInterval;
 use sqlx::{FromRow, PgPool};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 use utoipa::ToSchema;
 
-use crate::amounts::Exact;
+use crate::amounts::{ByCurrency, Exact};
 use crate::pieces::{Piece, Range};
 use crate::time::Time;
 
@@ -120,7 +120,8 @@ pub(crate) struct Totals {
     #[serde(rename = "moneda")]
     currency: String,
     #[serde(rename = "valor_por_moneda")]
-    amounts: BTreeMap<String, Exact>,
+    #[schema(value_type = BTreeMap<String, Exact>)]
+    amounts: ByCurrency<Exact>,
     /// Conversions per 100 impressions.
     #[serde(rename = "tasa_conversion")]
     conversion_rate: Exact,
@@ -134,15 +135,19 @@ impl Sums {
         self.currencies.iter().map(String::as_str).zip(self.amounts.iter().copied())
     }
 
+    /// The amount of conversions in one currency.
+    pub(crate) fn amount(&self, currency: &str) -> Decimal {
+        self.amounts().find(|(code, _)| *code == currency).map_or(Decimal::ZERO, |(_, sum)| sum)
+    }
+
     /// For the answer; `preferred` is the campaign's currency.
     pub(crate) fn totals(&self, preferred: Option<&str>) -> Totals {
         let currency = main_currency(preferred, [self]);
-        let amount = self.amounts().find(|(code, _)| *code == currency).map_or(Decimal::ZERO, |(_, sum)| sum);
         Totals {
             impressions: self.impressions,
             clicks: self.clicks,
             conversions: self.conversions,
-            amount: Exact::amount(amount, &currency),
+            amount: Exact::amount(self.amount(&currency), &currency),
             amounts: self.amounts().map(|(code, sum)| (code.to_owned(), Exact::amount(sum, code))).collect(),
             conversion_rate: Exact::percent(self.conversions, self.impressions),
             ctr: Exact::percent(self.clicks, self.impressions),
@@ -153,10 +158,13 @@ impl Sums {
 
 /// The currency of `valor_total_conversiones`: the campaign's, else COP if there is any, else the first.
 pub(crate) fn main_currency<'a>(preferred: Option<&str>, sums: impl IntoIterator<Item = &'a Sums>) -> String {
+    if let Some(preferred) = preferred {
+        return preferred.to_owned();
+    }
     let cop = Currency::Cop.code();
     let codes: BTreeSet<&str> = sums.into_iter().flat_map(|sum| sum.currencies.iter().map(String::as_str)).collect();
     let first = codes.first().copied().filter(|_| !codes.contains(cop));
-    preferred.or(first).unwrap_or(cop).to_owned()
+    first.unwrap_or(cop).to_owned()
 }
 
 const CAMPAIGN_TOTALS: &str = "
