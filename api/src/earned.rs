@@ -7,6 +7,7 @@ use serde::Serialize;
 use sqlx::postgres::types::PgInterval;
 use sqlx::{FromRow, PgPool};
 use std::collections::{BTreeMap, HashMap};
+use std::iter::zip;
 use std::time::Duration;
 use utoipa::ToSchema;
 
@@ -196,13 +197,16 @@ WITH pieces AS MATERIALIZED (
             SELECT FROM not_earning n WHERE n.campaign = $1 AND (n.influencer IS NULL OR n.influencer = c.influencer)
                 AND c.event_time >= n.since AND c.event_time < n.until))
 )
-SELECT bucket, currency, sum(amount) AS amount FROM parts GROUP BY 1, 2 HAVING sum(amount) <> 0";
+SELECT coalesce(array_agg(bucket), '{}') AS buckets, coalesce(array_agg(currency), '{}') AS currencies,
+       coalesce(array_agg(amount), '{}') AS amounts
+FROM (SELECT bucket, currency, sum(amount) AS amount FROM parts GROUP BY 1, 2 HAVING sum(amount) <> 0) AS sums";
 
+/// In one row, see [`crate::sums::campaign_buckets`].
 #[derive(Debug, FromRow)]
-struct Part {
-    bucket: DateTime<Utc>,
-    currency: String,
-    amount: Decimal,
+struct Columns {
+    buckets: Vec<DateTime<Utc>>,
+    currencies: Vec<String>,
+    amounts: Vec<Decimal>,
 }
 
 /// What `pieces` have earned by buckets of `width`, counted from `origin`; buckets without commissions are left out.
@@ -217,7 +221,7 @@ pub(crate) async fn buckets(
     let since: Vec<_> = pieces.iter().map(|piece| instant(piece.range.from)).collect();
     let until: Vec<_> = pieces.iter().map(|piece| instant(piece.range.to)).collect();
     let days: Vec<NaiveDate> = sqlx::query_scalar(DAYS).bind(&since).bind(&until).fetch_all(pool).await?;
-    let parts: Vec<Part> = sqlx::query_as(EARNED)
+    let columns: Columns = sqlx::query_as(EARNED)
         .bind(campaign)
         .bind(pieces.iter().map(|piece| piece.grain.letter()).collect::<Vec<_>>())
         .bind(since)
@@ -225,10 +229,10 @@ pub(crate) async fn buckets(
         .bind(PgInterval { months: 0, days: 0, microseconds: width.as_micros() as i64 })
         .bind(instant(origin))
         .bind(days)
-        .fetch_all(pool)
+        .fetch_one(pool)
         .await?;
     let mut buckets: HashMap<Timestamp, Earned> = HashMap::new();
-    for Part { bucket, currency, amount } in parts {
+    for (bucket, (currency, amount)) in zip(columns.buckets, zip(columns.currencies, columns.amounts)) {
         buckets.entry(bucket.into()).or_default().push(currency, amount);
     }
     Ok(buckets)

@@ -8,6 +8,7 @@ use sinks::TENANT;
 use sqlx::postgres::types::PgInterval;
 use sqlx::{FromRow, PgPool};
 use std::collections::{BTreeSet, HashMap};
+use std::iter::zip;
 use std::time::Duration;
 use utoipa::ToSchema;
 
@@ -218,57 +219,68 @@ pub(crate) async fn influencer_totals(pool: &PgPool, influencer: i32) -> Result<
     sqlx::query_as(INFLUENCER_TOTALS).bind(influencer).fetch_one(pool).await
 }
 
-/// One statement, hence one snapshot, over all pieces. Counts and each currency's amount come in rows of their own: put
-/// together here, they need not be sorted there.
+/// One statement, hence one snapshot, over all pieces. One row with a list for each column: a day of minutes are thousands
+/// of rows, and rows cost more to pass on than what is in them.
 const CAMPAIGN_BUCKETS: &str = r#"
 WITH pieces AS MATERIALIZED (
     SELECT * FROM unnest($2::text[], $3::timestamptz[], $4::timestamptz[]) AS p(grain, since, until)
+), counted AS (
+    SELECT date_bin($5, s.start, $6) AS bucket, sum(s.impressions)::bigint AS impressions,
+           sum(s.clicks)::bigint AS clicks, sum(s.conversions)::bigint AS conversions
+    FROM pieces p CROSS JOIN LATERAL (
+        SELECT r.start, r.impressions, r.clicks, r.conversions FROM rollups r
+        WHERE p.grain <> 'm' AND r.campaign = $1 AND r.grain = p.grain::"char" AND r.influencer = -1
+          AND r.start >= p.since AND r.start < p.until
+        UNION ALL
+        SELECT w.start, w.impressions, w.clicks, w.conversions FROM windows w
+        WHERE p.grain = 'm' AND w.campaign = $1 AND w.start >= p.since AND w.start < p.until
+    ) AS s GROUP BY 1
+), priced AS (
+    SELECT date_bin($5, s.start, $6) AS bucket, s.currency, sum(s.amount) AS amount
+    FROM pieces p CROSS JOIN LATERAL (
+        SELECT r.start, r.currency, r.amount FROM rollup_amounts r
+        WHERE p.grain <> 'm' AND r.campaign = $1 AND r.grain = p.grain::"char" AND r.influencer = -1
+          AND r.start >= p.since AND r.start < p.until
+        UNION ALL
+        SELECT w.start, w.currency, w.amount FROM window_amounts w
+        WHERE p.grain = 'm' AND w.campaign = $1 AND w.start >= p.since AND w.start < p.until
+    ) AS s GROUP BY 1, 2
 )
-SELECT date_bin($5, s.start, $6) AS bucket, sum(s.impressions)::bigint AS impressions,
-       sum(s.clicks)::bigint AS clicks, sum(s.conversions)::bigint AS conversions,
-       NULL AS currency, NULL::numeric AS amount
-FROM pieces p CROSS JOIN LATERAL (
-    SELECT r.start, r.impressions, r.clicks, r.conversions FROM rollups r
-    WHERE p.grain <> 'm' AND r.campaign = $1 AND r.grain = p.grain::"char" AND r.influencer = -1
-      AND r.start >= p.since AND r.start < p.until
-    UNION ALL
-    SELECT w.start, w.impressions, w.clicks, w.conversions FROM windows w
-    WHERE p.grain = 'm' AND w.campaign = $1 AND w.start >= p.since AND w.start < p.until
-) AS s GROUP BY 1
-UNION ALL
-SELECT date_bin($5, s.start, $6), 0, 0, 0, s.currency, sum(s.amount)
-FROM pieces p CROSS JOIN LATERAL (
-    SELECT r.start, r.currency, r.amount FROM rollup_amounts r
-    WHERE p.grain <> 'm' AND r.campaign = $1 AND r.grain = p.grain::"char" AND r.influencer = -1
-      AND r.start >= p.since AND r.start < p.until
-    UNION ALL
-    SELECT w.start, w.currency, w.amount FROM window_amounts w
-    WHERE p.grain = 'm' AND w.campaign = $1 AND w.start >= p.since AND w.start < p.until
-) AS s GROUP BY 1, s.currency"#;
+SELECT c.*, p.* FROM (
+    SELECT coalesce(array_agg(bucket), '{}') AS counted, coalesce(array_agg(impressions), '{}') AS impressions,
+           coalesce(array_agg(clicks), '{}') AS clicks, coalesce(array_agg(conversions), '{}') AS conversions
+    FROM counted
+) AS c, (
+    SELECT coalesce(array_agg(bucket), '{}') AS priced, coalesce(array_agg(currency), '{}') AS currencies,
+           coalesce(array_agg(amount), '{}') AS amounts
+    FROM priced
+) AS p"#;
 
-/// Counts of a bucket, or its amount in one currency.
+/// Columns of the buckets that were counted, and of those and their currencies that have amounts.
 #[derive(Debug, FromRow)]
-struct BucketRow {
-    bucket: DateTime<Utc>,
-    impressions: i64,
-    clicks: i64,
-    conversions: i64,
-    currency: Option<String>,
-    amount: Option<Decimal>,
+struct Columns {
+    counted: Vec<DateTime<Utc>>,
+    impressions: Vec<i64>,
+    clicks: Vec<i64>,
+    conversions: Vec<i64>,
+    priced: Vec<DateTime<Utc>>,
+    currencies: Vec<String>,
+    amounts: Vec<Decimal>,
 }
 
-impl Sums {
-    /// Each bucket has one row of counts, and one for each of its currencies.
-    fn take(&mut self, row: BucketRow) {
-        match row.currency.zip(row.amount) {
-            Some((currency, amount)) => {
-                self.currencies.push(currency);
-                self.amounts.push(amount);
-            }
-            None => {
-                (self.impressions, self.clicks, self.conversions) = (row.impressions, row.clicks, row.conversions);
-            }
+impl From<Columns> for HashMap<Timestamp, Sums> {
+    fn from(columns: Columns) -> Self {
+        let mut buckets = Self::with_capacity(columns.counted.len());
+        let counts = zip(columns.impressions, zip(columns.clicks, columns.conversions));
+        for (bucket, (impressions, (clicks, conversions))) in zip(columns.counted, counts) {
+            buckets.insert(bucket.into(), Sums { impressions, clicks, conversions, ..Sums::default() });
         }
+        for (bucket, (currency, amount)) in zip(columns.priced, zip(columns.currencies, columns.amounts)) {
+            let sums: &mut Sums = buckets.entry(bucket.into()).or_default();
+            sums.currencies.push(currency);
+            sums.amounts.push(amount);
+        }
+        buckets
     }
 }
 
@@ -281,20 +293,16 @@ pub(crate) async fn campaign_buckets(
     origin: Timestamp,
 ) -> Result<HashMap<Timestamp, Sums>, sqlx::Error> {
     let instant = |timestamp: Timestamp| DateTime::<Utc>::from(timestamp);
-    let rows: Vec<BucketRow> = sqlx::query_as(CAMPAIGN_BUCKETS)
+    let columns: Columns = sqlx::query_as(CAMPAIGN_BUCKETS)
         .bind(campaign)
         .bind(pieces.iter().map(|piece| piece.grain.letter()).collect::<Vec<_>>())
         .bind(pieces.iter().map(|piece| instant(piece.range.from)).collect::<Vec<_>>())
         .bind(pieces.iter().map(|piece| instant(piece.range.to)).collect::<Vec<_>>())
         .bind(PgInterval { months: 0, days: 0, microseconds: width.as_micros() as i64 })
         .bind(instant(origin))
-        .fetch_all(pool)
+        .fetch_one(pool)
         .await?;
-    let mut buckets: HashMap<Timestamp, Sums> = HashMap::new();
-    for row in rows {
-        buckets.entry(row.bucket.into()).or_default().take(row);
-    }
-    Ok(buckets)
+    Ok(columns.into())
 }
 
 /// The sums of a whole range.
