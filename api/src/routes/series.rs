@@ -117,7 +117,6 @@ pub(crate) async fn of_campaign(
     let campaign = Subject::campaign(&state.pool, &id).await?;
     let pieces = split(range, campaign.closed_through(), grain);
     let (sums, earned) = match campaign.number {
-        // Side by side: each takes its time.
         Some(number) => try_join!(
             sums::campaign_buckets(&state.pool, number, &pieces, grain.width(), range.from),
             earned::buckets(&state.pool, number, &pieces, grain.width(), range.from),

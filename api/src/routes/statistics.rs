@@ -105,11 +105,11 @@ pub(crate) async fn of_campaign(
 
 async fn of_all_time(state: &ApiState, campaign: &Subject) -> Result<(Sums, Vec<Balance>, OfAllTime), sqlx::Error> {
     let (sums, balances, open) = match campaign.number {
-        Some(number) => (
-            sums::campaign_totals(&state.pool, number).await?,
-            balances::of_campaign(&state.pool, number).await?,
-            balances::open_of_campaign(&state.pool, number, campaign.closed_through()).await?,
-        ),
+        Some(number) => try_join!(
+            sums::campaign_totals(&state.pool, number),
+            balances::of_campaign(&state.pool, number),
+            balances::open_of_campaign(&state.pool, number, campaign.closed_through()),
+        )?,
         None => (Sums::default(), Vec::new(), Vec::new()),
     };
     let commissions = OfAllTime::of(&balances, &open, &sums);
@@ -119,7 +119,6 @@ async fn of_all_time(state: &ApiState, campaign: &Subject) -> Result<(Sums, Vec<
 async fn of_range(state: &ApiState, campaign: &Subject, range: Range) -> Result<(Sums, OfRange), sqlx::Error> {
     let pieces = split(range, campaign.closed_through(), Grain::Day);
     let (sums, earned) = match campaign.number {
-        // Side by side: each takes its time.
         Some(number) => try_join!(
             sums::campaign_range(&state.pool, number, range, &pieces),
             earned::range(&state.pool, number, range, &pieces),
