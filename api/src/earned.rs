@@ -138,7 +138,7 @@ SELECT DISTINCT r.day FROM raw_days r JOIN unnest($1::timestamptz[], $2::timesta
 ///
 /// - `rates` are the rules for conversions of each influencer, with the time for which they hold.
 /// - `counted` adds windows up before it multiplies them, since their commissions are not rounded.
-/// - Whether anybody has terms of their own, and whether anything does not earn, is asked once before it is asked for each.
+/// - Whether anybody has terms of their own, and whether anything does not earn, is asked once before it is for each.
 const EARNED: &str = "
 WITH pieces AS MATERIALIZED (
     SELECT * FROM unnest($2::text[], $3::timestamptz[], $4::timestamptz[]) AS p(grain, since, until)
