@@ -6,11 +6,12 @@ use schemas::Timestamp;
 use serde::Serialize;
 use sqlx::postgres::types::PgInterval;
 use sqlx::{FromRow, PgPool};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
+use std::iter::zip;
 use std::time::Duration;
 use utoipa::ToSchema;
 
-use crate::amounts::Exact;
+use crate::amounts::{ByCurrency, Exact};
 use crate::balances::{Balance, Open};
 use crate::pieces::{Piece, Range};
 use crate::sums::Sums;
@@ -41,24 +42,21 @@ pub(crate) struct Commissions {
 pub(crate) struct Yield {
     /// Commission earned per click; null without clicks.
     #[schema(value_type = BTreeMap<String, f64>)]
-    epc: BTreeMap<String, Option<Exact>>,
+    epc: ByCurrency<Option<Exact>>,
     /// What conversions were worth for each unit of commission earned; null without commission.
     #[schema(value_type = BTreeMap<String, f64>)]
-    roas: BTreeMap<String, Option<Exact>>,
+    roas: ByCurrency<Option<Exact>>,
 }
 
 impl Yield {
-    fn of(earned: &BTreeMap<&str, Decimal>, sums: &Sums) -> Self {
-        let worth: BTreeMap<&str, Decimal> = sums.amounts().collect();
+    fn of(earned: &Earned, sums: &Sums) -> Self {
         let clicks = Decimal::from(sums.clicks);
-        let roas = |currency: &str| {
-            let sum = |sums: &BTreeMap<&str, Decimal>| sums.get(currency).copied().unwrap_or_default();
-            (currency.to_owned(), Exact::ratio(sum(&worth), sum(earned)))
-        };
-        let currencies: BTreeSet<&str> = earned.keys().chain(worth.keys()).copied().collect();
+        let epc = |(currency, sum): (&str, &Decimal)| (currency.to_owned(), Exact::ratio(*sum, clicks));
+        let roas = |(currency, sum): (&str, &Decimal)| (currency.to_owned(), Exact::ratio(sums.amount(currency), *sum));
+        let unrewarded = sums.amounts().filter(|(currency, _)| earned.get(currency).is_none());
         Self {
-            epc: earned.iter().map(|(currency, sum)| ((*currency).into(), Exact::ratio(*sum, clicks))).collect(),
-            roas: currencies.into_iter().map(roas).collect(),
+            epc: earned.iter().map(epc).collect(),
+            roas: earned.iter().map(roas).chain(unrewarded.map(|(currency, _)| (currency.to_owned(), None))).collect(),
         }
     }
 }
@@ -76,7 +74,7 @@ pub(crate) struct OfAllTime {
 impl OfAllTime {
     /// What was posted, with what open windows will bring.
     pub(crate) fn of(balances: &[Balance], open: &[Open], sums: &Sums) -> Self {
-        let earned = balances.iter().map(|it| (it.currency.as_str(), it.earned)).collect();
+        let earned = balances.iter().map(|it| (it.currency.clone(), it.earned)).collect();
         Self { commissions: by_currency(balances, open), per: Yield::of(&earned, sums) }
     }
 }
@@ -110,19 +108,19 @@ fn commissions(balance: &Balance, open: Decimal) -> Commissions {
 pub(crate) struct OfRange {
     /// What the windows of the range have earned, before tiers, caps and reversals, which look at more than a range.
     #[serde(rename = "comision_devengada")]
-    earned: BTreeMap<String, Exact>,
+    #[schema(value_type = BTreeMap<String, Exact>)]
+    earned: ByCurrency<Exact>,
     #[serde(flatten)]
     per: Yield,
 }
 
 /// Exact sums by currency.
-pub(crate) type Earned = BTreeMap<String, Decimal>;
+pub(crate) type Earned = ByCurrency<Decimal>;
 
 impl OfRange {
     pub(crate) fn of(earned: &Earned, sums: &Sums) -> Self {
-        let amount = |(currency, sum): (&String, &Decimal)| (currency.clone(), Exact::amount(*sum, currency));
-        let exact = earned.iter().map(|(currency, sum)| (currency.as_str(), *sum)).collect();
-        Self { earned: earned.iter().map(amount).collect(), per: Yield::of(&exact, sums) }
+        let amount = |(currency, sum): (&str, &Decimal)| (currency.to_owned(), Exact::amount(*sum, currency));
+        Self { earned: earned.iter().map(amount).collect(), per: Yield::of(earned, sums) }
     }
 }
 
@@ -134,6 +132,13 @@ SELECT DISTINCT r.day FROM raw_days r JOIN unnest($1::timestamptz[], $2::timesta
 /// Hours and days are what their hours had brought when they were settled last; hours that have changed since then, and
 /// minutes, are rated here. One statement, hence one snapshot: an hour is either marked or settled. Zeros of hours that
 /// have lost their commissions are left out.
+///
+/// It says what `window_commissions` says, for many windows at once, where that view would look up terms and rules for
+/// each window and conversion anew:
+///
+/// - `rates` are the rules for conversions of each influencer, with the time for which they hold.
+/// - `counted` adds windows up before it multiplies them, since their commissions are not rounded.
+/// - Whether anybody has terms of their own, and whether anything does not earn, is asked once before it is for each.
 const EARNED: &str = "
 WITH pieces AS MATERIALIZED (
     SELECT * FROM unnest($2::text[], $3::timestamptz[], $4::timestamptz[]) AS p(grain, since, until)
@@ -146,32 +151,62 @@ WITH pieces AS MATERIALIZED (
     SELECT DISTINCT w.influencer, p.since, p.until
     FROM pieces p JOIN windows w ON w.campaign = $1 AND w.start >= p.since AND w.start < p.until
     WHERE p.grain = 'm' AND w.conversions > 0 AND w.influencer > 0
+), rates AS MATERIALIZED (
+    SELECT s.influencer, greatest(s.since, t.valid_from) AS since, least(s.until, t.valid_until, own.since) AS until,
+           r.conversion, r.currency, r.minimum, r.amount, r.percent * 0.01 AS share
+    FROM spans s
+    JOIN terms_in_force t ON t.campaign = $1 AND (t.influencer = s.influencer OR t.influencer IS NULL)
+         AND t.valid_from < s.until AND t.valid_until > s.since
+    JOIN commission_rules r ON r.terms = t.terms AND r.basis = 3
+    LEFT JOIN LATERAL (
+        SELECT min(valid_from) AS since FROM terms WHERE campaign = $1 AND influencer = s.influencer
+    ) own ON t.influencer IS NULL
+), counted AS MATERIALIZED (
+    SELECT date_bin($5, w.start, $6) AS bucket, t.terms, sum(w.impressions) AS impressions, sum(w.clicks) AS clicks
+    FROM pieces p
+    JOIN windows w ON w.campaign = $1 AND w.start >= p.since AND w.start < p.until AND w.influencer > 0
+    JOIN terms_in_force t ON t.campaign = $1 AND w.start >= t.valid_from AND w.start < t.valid_until
+    WHERE p.grain = 'm' AND (t.influencer = w.influencer OR t.influencer IS NULL AND (
+            NOT EXISTS (SELECT FROM terms WHERE campaign = $1 AND influencer IS NOT NULL) OR NOT EXISTS (
+                SELECT FROM terms o WHERE o.campaign = $1 AND o.influencer = w.influencer AND o.valid_from <= w.start)))
+      AND (NOT EXISTS (SELECT FROM not_earning WHERE campaign = $1) OR NOT EXISTS (
+            SELECT FROM not_earning n WHERE n.campaign = $1 AND (n.influencer IS NULL OR n.influencer = w.influencer)
+                AND w.start >= n.since AND w.start < n.until))
+    GROUP BY 1, 2
 ), parts AS (
-    SELECT a.hour AS start, a.currency, a.amount
+    SELECT date_bin($5, a.hour, $6) AS bucket, a.currency, a.amount
     FROM pieces p JOIN accruals a ON a.campaign = $1 AND a.hour >= p.since AND a.hour < p.until
     WHERE p.grain <> 'm' AND NOT EXISTS (
         SELECT FROM changed c WHERE c.influencer = a.influencer AND c.hour = a.hour)
     UNION ALL
-    SELECT w.start, w.currency, w.commission
-    FROM pieces p JOIN rated_windows w ON w.campaign = $1 AND w.start >= p.since AND w.start < p.until
-    WHERE p.grain = 'm'
+    SELECT c.bucket, r.currency, r.amount * CASE r.basis WHEN 1 THEN c.impressions * 0.001 ELSE c.clicks END
+    FROM counted c JOIN commission_rules r ON r.terms = c.terms AND r.basis IN (1, 2)
     UNION ALL
-    SELECT w.start, w.currency, w.commission
+    SELECT date_bin($5, w.start, $6), w.currency, w.commission
     FROM changed c JOIN rated_windows w ON w.campaign = $1 AND w.influencer = c.influencer
          AND w.start >= c.hour AND w.start < c.hour + interval '1 hour'
     UNION ALL
-    SELECT date_trunc('minute', c.event_time, 'UTC'), c.commission_currency, c.commission
-    FROM spans s JOIN rated_conversions c ON c.campaign = $1 AND c.influencer = s.influencer
-         AND c.event_time >= s.since AND c.event_time < s.until AND c.day = ANY ($7)
+    SELECT date_bin($5, c.event_time, $6), coalesce(r.currency, c.currency),
+           coalesce(r.amount, round_half_even(c.amount * r.share, 2))
+    FROM rates r
+    JOIN conversions c ON c.campaign = $1 AND c.influencer = r.influencer AND c.kind = r.conversion
+         AND c.event_time >= r.since AND c.event_time < r.until AND c.day = ANY ($7)
+    WHERE (r.currency IS NULL OR r.amount IS NOT NULL OR r.currency = c.currency)
+      AND (r.minimum IS NULL OR r.currency = c.currency AND c.amount >= r.minimum)
+      AND (NOT EXISTS (SELECT FROM not_earning WHERE campaign = $1) OR NOT EXISTS (
+            SELECT FROM not_earning n WHERE n.campaign = $1 AND (n.influencer IS NULL OR n.influencer = c.influencer)
+                AND c.event_time >= n.since AND c.event_time < n.until))
 )
-SELECT date_bin($5, start, $6) AS bucket, currency, sum(amount) AS amount FROM parts GROUP BY 1, 2
-HAVING sum(amount) <> 0";
+SELECT coalesce(array_agg(bucket), '{}') AS buckets, coalesce(array_agg(currency), '{}') AS currencies,
+       coalesce(array_agg(amount), '{}') AS amounts
+FROM (SELECT bucket, currency, sum(amount) AS amount FROM parts GROUP BY 1, 2 HAVING sum(amount) <> 0) AS sums";
 
+/// In one row, see [`crate::sums::campaign_buckets`].
 #[derive(Debug, FromRow)]
-struct Part {
-    bucket: DateTime<Utc>,
-    currency: String,
-    amount: Decimal,
+struct Columns {
+    buckets: Vec<DateTime<Utc>>,
+    currencies: Vec<String>,
+    amounts: Vec<Decimal>,
 }
 
 /// What `pieces` have earned by buckets of `width`, counted from `origin`; buckets without commissions are left out.
@@ -186,7 +221,7 @@ pub(crate) async fn buckets(
     let since: Vec<_> = pieces.iter().map(|piece| instant(piece.range.from)).collect();
     let until: Vec<_> = pieces.iter().map(|piece| instant(piece.range.to)).collect();
     let days: Vec<NaiveDate> = sqlx::query_scalar(DAYS).bind(&since).bind(&until).fetch_all(pool).await?;
-    let parts: Vec<Part> = sqlx::query_as(EARNED)
+    let columns: Columns = sqlx::query_as(EARNED)
         .bind(campaign)
         .bind(pieces.iter().map(|piece| piece.grain.letter()).collect::<Vec<_>>())
         .bind(since)
@@ -194,11 +229,11 @@ pub(crate) async fn buckets(
         .bind(PgInterval { months: 0, days: 0, microseconds: width.as_micros() as i64 })
         .bind(instant(origin))
         .bind(days)
-        .fetch_all(pool)
+        .fetch_one(pool)
         .await?;
     let mut buckets: HashMap<Timestamp, Earned> = HashMap::new();
-    for Part { bucket, currency, amount } in parts {
-        buckets.entry(bucket.into()).or_default().insert(currency, amount);
+    for (bucket, (currency, amount)) in zip(columns.buckets, zip(columns.currencies, columns.amounts)) {
+        buckets.entry(bucket.into()).or_default().push(currency, amount);
     }
     Ok(buckets)
 }

@@ -7,11 +7,12 @@ use serde::Serialize;
 use sinks::TENANT;
 use sqlx::postgres::types::PgInterval;
 use sqlx::{FromRow, PgPool};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeSet, HashMap};
+use std::iter::zip;
 use std::time::Duration;
 use utoipa::ToSchema;
 
-use crate::amounts::Exact;
+use crate::amounts::{ByCurrency, Exact};
 use crate::pieces::{Piece, Range};
 use crate::time::Time;
 
@@ -120,7 +121,8 @@ pub(crate) struct Totals {
     #[serde(rename = "moneda")]
     currency: String,
     #[serde(rename = "valor_por_moneda")]
-    amounts: BTreeMap<String, Exact>,
+    #[schema(value_type = BTreeMap<String, Exact>)]
+    amounts: ByCurrency<Exact>,
     /// Conversions per 100 impressions.
     #[serde(rename = "tasa_conversion")]
     conversion_rate: Exact,
@@ -134,15 +136,19 @@ impl Sums {
         self.currencies.iter().map(String::as_str).zip(self.amounts.iter().copied())
     }
 
+    /// The amount of conversions in one currency.
+    pub(crate) fn amount(&self, currency: &str) -> Decimal {
+        self.amounts().find(|(code, _)| *code == currency).map_or(Decimal::ZERO, |(_, sum)| sum)
+    }
+
     /// For the answer; `preferred` is the campaign's currency.
     pub(crate) fn totals(&self, preferred: Option<&str>) -> Totals {
         let currency = main_currency(preferred, [self]);
-        let amount = self.amounts().find(|(code, _)| *code == currency).map_or(Decimal::ZERO, |(_, sum)| sum);
         Totals {
             impressions: self.impressions,
             clicks: self.clicks,
             conversions: self.conversions,
-            amount: Exact::amount(amount, &currency),
+            amount: Exact::amount(self.amount(&currency), &currency),
             amounts: self.amounts().map(|(code, sum)| (code.to_owned(), Exact::amount(sum, code))).collect(),
             conversion_rate: Exact::percent(self.conversions, self.impressions),
             ctr: Exact::percent(self.clicks, self.impressions),
@@ -153,10 +159,13 @@ impl Sums {
 
 /// The currency of `valor_total_conversiones`: the campaign's, else COP if there is any, else the first.
 pub(crate) fn main_currency<'a>(preferred: Option<&str>, sums: impl IntoIterator<Item = &'a Sums>) -> String {
+    if let Some(preferred) = preferred {
+        return preferred.to_owned();
+    }
     let cop = Currency::Cop.code();
     let codes: BTreeSet<&str> = sums.into_iter().flat_map(|sum| sum.currencies.iter().map(String::as_str)).collect();
     let first = codes.first().copied().filter(|_| !codes.contains(cop));
-    preferred.or(first).unwrap_or(cop).to_owned()
+    first.unwrap_or(cop).to_owned()
 }
 
 const CAMPAIGN_TOTALS: &str = "
@@ -210,16 +219,8 @@ pub(crate) async fn influencer_totals(pool: &PgPool, influencer: i32) -> Result<
     sqlx::query_as(INFLUENCER_TOTALS).bind(influencer).fetch_one(pool).await
 }
 
-/// The sums of one stretch of a range.
-#[derive(Debug, FromRow)]
-pub(crate) struct Bucket {
-    /// Where it starts.
-    pub(crate) bucket: DateTime<Utc>,
-    #[sqlx(flatten)]
-    pub(crate) sums: Sums,
-}
-
-/// One statement, hence one snapshot, over all pieces.
+/// One statement, hence one snapshot, over all pieces. One row with a list for each column: a day of minutes are thousands
+/// of rows, and rows cost more to pass on than what is in them.
 const CAMPAIGN_BUCKETS: &str = r#"
 WITH pieces AS MATERIALIZED (
     SELECT * FROM unnest($2::text[], $3::timestamptz[], $4::timestamptz[]) AS p(grain, since, until)
@@ -244,13 +245,44 @@ WITH pieces AS MATERIALIZED (
         SELECT w.start, w.currency, w.amount FROM window_amounts w
         WHERE p.grain = 'm' AND w.campaign = $1 AND w.start >= p.since AND w.start < p.until
     ) AS s GROUP BY 1, 2
-), lists AS (
-    SELECT bucket, array_agg(currency ORDER BY currency) AS currencies, array_agg(amount ORDER BY currency) AS amounts
-    FROM priced GROUP BY 1
 )
-SELECT c.bucket, c.impressions, c.clicks, c.conversions,
-       coalesce(l.currencies, '{}') AS currencies, coalesce(l.amounts, '{}') AS amounts
-FROM counted c LEFT JOIN lists l USING (bucket) ORDER BY 1"#;
+SELECT c.*, p.* FROM (
+    SELECT coalesce(array_agg(bucket), '{}') AS counted, coalesce(array_agg(impressions), '{}') AS impressions,
+           coalesce(array_agg(clicks), '{}') AS clicks, coalesce(array_agg(conversions), '{}') AS conversions
+    FROM counted
+) AS c, (
+    SELECT coalesce(array_agg(bucket), '{}') AS priced, coalesce(array_agg(currency), '{}') AS currencies,
+           coalesce(array_agg(amount), '{}') AS amounts
+    FROM priced
+) AS p"#;
+
+/// Columns of the buckets that were counted, and of those and their currencies that have amounts.
+#[derive(Debug, FromRow)]
+struct Columns {
+    counted: Vec<DateTime<Utc>>,
+    impressions: Vec<i64>,
+    clicks: Vec<i64>,
+    conversions: Vec<i64>,
+    priced: Vec<DateTime<Utc>>,
+    currencies: Vec<String>,
+    amounts: Vec<Decimal>,
+}
+
+impl From<Columns> for HashMap<Timestamp, Sums> {
+    fn from(columns: Columns) -> Self {
+        let mut buckets = Self::with_capacity(columns.counted.len());
+        let counts = zip(columns.impressions, zip(columns.clicks, columns.conversions));
+        for (bucket, (impressions, (clicks, conversions))) in zip(columns.counted, counts) {
+            buckets.insert(bucket.into(), Sums { impressions, clicks, conversions, ..Sums::default() });
+        }
+        for (bucket, (currency, amount)) in zip(columns.priced, zip(columns.currencies, columns.amounts)) {
+            let sums: &mut Sums = buckets.entry(bucket.into()).or_default();
+            sums.currencies.push(currency);
+            sums.amounts.push(amount);
+        }
+        buckets
+    }
+}
 
 /// The sums of `pieces` by buckets of `width`, counted from `origin`; buckets without events are left out.
 pub(crate) async fn campaign_buckets(
@@ -259,17 +291,18 @@ pub(crate) async fn campaign_buckets(
     pieces: &[Piece],
     width: Duration,
     origin: Timestamp,
-) -> Result<Vec<Bucket>, sqlx::Error> {
+) -> Result<HashMap<Timestamp, Sums>, sqlx::Error> {
     let instant = |timestamp: Timestamp| DateTime::<Utc>::from(timestamp);
-    sqlx::query_as(CAMPAIGN_BUCKETS)
+    let columns: Columns = sqlx::query_as(CAMPAIGN_BUCKETS)
         .bind(campaign)
         .bind(pieces.iter().map(|piece| piece.grain.letter()).collect::<Vec<_>>())
         .bind(pieces.iter().map(|piece| instant(piece.range.from)).collect::<Vec<_>>())
         .bind(pieces.iter().map(|piece| instant(piece.range.to)).collect::<Vec<_>>())
         .bind(PgInterval { months: 0, days: 0, microseconds: width.as_micros() as i64 })
         .bind(instant(origin))
-        .fetch_all(pool)
-        .await
+        .fetch_one(pool)
+        .await?;
+    Ok(columns.into())
 }
 
 /// The sums of a whole range.
@@ -282,5 +315,5 @@ pub(crate) async fn campaign_range(
     let width = Duration::from_micros(range.to.micros().saturating_sub(range.from.micros()).unsigned_abs());
     let buckets = campaign_buckets(pool, campaign, pieces, width, range.from).await?;
     // One bucket as wide as the range.
-    Ok(buckets.into_iter().next().map(|bucket| bucket.sums).unwrap_or_default())
+    Ok(buckets.into_values().next().unwrap_or_default())
 }

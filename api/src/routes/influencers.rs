@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
 use std::sync::Arc;
+use tokio::try_join;
 use utoipa::ToSchema;
 
 use crate::balances;
@@ -36,11 +37,11 @@ pub(crate) struct Statistics {
 pub(crate) async fn statistics(State(state): State<Arc<ApiState>>, Id(id): Id) -> Result<Json<Statistics>, ApiError> {
     let influencer = Subject::influencer(&state.pool, &id).await?;
     let (InfluencerSums { campaigns, sums }, balances, open) = match influencer.number {
-        Some(number) => (
-            sums::influencer_totals(&state.pool, number).await?,
-            balances::of_influencer(&state.pool, number).await?,
-            balances::open_of_influencer(&state.pool, number, influencer.closed_through()).await?,
-        ),
+        Some(number) => try_join!(
+            sums::influencer_totals(&state.pool, number),
+            balances::of_influencer(&state.pool, number),
+            balances::open_of_influencer(&state.pool, number, influencer.closed_through()),
+        )?,
         None => Default::default(),
     };
     let commissions = OfAllTime::of(&balances, &open, &sums);

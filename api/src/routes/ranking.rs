@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
+use tokio::try_join;
 use utoipa::ToSchema;
 
 use crate::balances::{self, Balance, OfOne, Open};
@@ -172,11 +173,14 @@ async fn earned(
     let mut earned: HashMap<i32, (Vec<Balance>, Vec<Open>)> = HashMap::new();
     let Some(number) = campaign.number else { return Ok(earned) };
     let influencers: Vec<i32> = rows.iter().map(|row| row.influencer).collect();
-    for OfOne { influencer, balance } in balances::in_campaign(&state.pool, number, &influencers).await? {
+    let (balances, open) = try_join!(
+        balances::in_campaign(&state.pool, number, &influencers),
+        balances::open_in_campaign(&state.pool, number, &influencers, campaign.closed_through()),
+    )?;
+    for OfOne { influencer, balance } in balances {
         earned.entry(influencer).or_default().0.push(balance);
     }
-    let closed_through = campaign.closed_through();
-    for open in balances::open_in_campaign(&state.pool, number, &influencers, closed_through).await? {
+    for open in open {
         earned.entry(open.influencer).or_default().1.push(open);
     }
     Ok(earned)

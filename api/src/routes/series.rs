@@ -4,8 +4,8 @@ use axum::Json;
 use axum::extract::State;
 use schemas::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
 use std::sync::Arc;
+use tokio::try_join;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::earned::{self, Earned, OfRange};
@@ -116,17 +116,15 @@ pub(crate) async fn of_campaign(
     let range = range(&params, Timestamp::now())?;
     let campaign = Subject::campaign(&state.pool, &id).await?;
     let pieces = split(range, campaign.closed_through(), grain);
-    let (buckets, earned) = match campaign.number {
-        Some(number) => (
-            sums::campaign_buckets(&state.pool, number, &pieces, grain.width(), range.from).await?,
-            earned::buckets(&state.pool, number, &pieces, grain.width(), range.from).await?,
-        ),
+    let (sums, earned) = match campaign.number {
+        Some(number) => try_join!(
+            sums::campaign_buckets(&state.pool, number, &pieces, grain.width(), range.from),
+            earned::buckets(&state.pool, number, &pieces, grain.width(), range.from),
+        )?,
         None => Default::default(),
     };
     // One currency for all points, or they could not be drawn as one line.
-    let currency = sums::main_currency(campaign.currency.as_deref(), buckets.iter().map(|bucket| &bucket.sums));
-    let sums: HashMap<Timestamp, Sums> =
-        buckets.into_iter().map(|bucket| (bucket.bucket.into(), bucket.sums)).collect();
+    let currency = sums::main_currency(campaign.currency.as_deref(), sums.values());
     let (no_sums, no_earned) = (Sums::default(), Earned::default());
     let point = |start: Timestamp| {
         let (sums, earned) = (sums.get(&start).unwrap_or(&no_sums), earned.get(&start).unwrap_or(&no_earned));

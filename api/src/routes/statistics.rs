@@ -5,6 +5,7 @@ use axum::extract::State;
 use schemas::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
+use tokio::try_join;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::balances::{self, Balance};
@@ -104,11 +105,11 @@ pub(crate) async fn of_campaign(
 
 async fn of_all_time(state: &ApiState, campaign: &Subject) -> Result<(Sums, Vec<Balance>, OfAllTime), sqlx::Error> {
     let (sums, balances, open) = match campaign.number {
-        Some(number) => (
-            sums::campaign_totals(&state.pool, number).await?,
-            balances::of_campaign(&state.pool, number).await?,
-            balances::open_of_campaign(&state.pool, number, campaign.closed_through()).await?,
-        ),
+        Some(number) => try_join!(
+            sums::campaign_totals(&state.pool, number),
+            balances::of_campaign(&state.pool, number),
+            balances::open_of_campaign(&state.pool, number, campaign.closed_through()),
+        )?,
         None => (Sums::default(), Vec::new(), Vec::new()),
     };
     let commissions = OfAllTime::of(&balances, &open, &sums);
@@ -118,10 +119,10 @@ async fn of_all_time(state: &ApiState, campaign: &Subject) -> Result<(Sums, Vec<
 async fn of_range(state: &ApiState, campaign: &Subject, range: Range) -> Result<(Sums, OfRange), sqlx::Error> {
     let pieces = split(range, campaign.closed_through(), Grain::Day);
     let (sums, earned) = match campaign.number {
-        Some(number) => (
-            sums::campaign_range(&state.pool, number, range, &pieces).await?,
-            earned::range(&state.pool, number, range, &pieces).await?,
-        ),
+        Some(number) => try_join!(
+            sums::campaign_range(&state.pool, number, range, &pieces),
+            earned::range(&state.pool, number, range, &pieces),
+        )?,
         None => Default::default(),
     };
     let commissions = OfRange::of(&earned, &sums);

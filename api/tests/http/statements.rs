@@ -191,16 +191,26 @@ async fn every_line_adds_up() {
 async fn ranges_have_earned_the_sum_of_their_windows() {
     let (api, _) = scattered_world().await;
     let ends = ["2026-01-01T00:00:00Z", "2026-01-01T07:20:00Z", "2026-01-01T18:00:00Z", "2026-01-02T11:40:00Z"];
-    // Nothing marked; then some hours, with terms that hold for them already.
-    for round in 0..2 {
+    let mark = "
+        INSERT INTO unsettled SELECT DISTINCT campaign, influencer, date_trunc('hour', start, 'UTC'), 't'::\"char\"
+        FROM windows WHERE influencer > 0 AND start >= '2026-01-01T12:00:00Z'";
+    // Nothing marked; then some hours, with terms that hold for them already; then with spans that do not earn.
+    for round in 0..3 {
         if round == 1 {
             let dearer = ["3, 1, NULL, NULL, 9.75, NULL, NULL, 't', false, '{}', '{}'"];
             terms(&api, "dearer", Some("inf-2"), "2026-01-01T12:00:00Z", &dearer).await;
+            api.sql(mark).await;
+        }
+        if round == 2 {
             api.sql(
-                "INSERT INTO unsettled SELECT DISTINCT campaign, influencer, date_trunc('hour', start, 'UTC'), 't'::\"char\"
-                 FROM windows WHERE influencer > 0 AND start >= '2026-01-01T12:00:00Z'",
+                "INSERT INTO not_earning (campaign, since, until)
+                 SELECT campaign, timestamptz '2026-01-01T13:05:00Z', timestamptz '2026-01-01T13:25:00Z'
+                 FROM campaign_names;
+                 INSERT INTO not_earning SELECT campaign, influencer, '2026-01-02T09:00:00Z'::timestamptz, 'infinity'
+                 FROM campaign_names, influencer_names n WHERE n.name = 'inf-1'",
             )
             .await;
+            api.sql(mark).await;
         }
         for (from, to) in ends.iter().flat_map(|from| ends.iter().map(move |to| (from, to))).filter(|(a, b)| a < b) {
             let path = format!("/tracking/queries/campanas/cmp-123/estadisticas?desde={from}&hasta={to}");
