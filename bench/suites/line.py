@@ -15,7 +15,7 @@ MB = 1_000_000
 # What the bound writes, over two connections side by side.
 BOUND = [["claims", "windows", "window_amounts"], ["impressions", "conversions"]]
 # The setting that leaves the rows of impressions and clicks out.
-WITHOUT_RAW_ROWS = {"ALPES_RAW_ROWS": "off"}
+WITHOUT_RAW_ROWS = {"ALPES_RAW_ROWS": "drop"}
 
 
 def measure(report, folder):
