@@ -4,7 +4,7 @@ import subprocess
 import time
 from threading import Thread
 
-from support.alpes import Alpes, generate, has_setting
+from support.alpes import Alpes, generate
 from support.process import cpu_seconds, peak_mb, run
 from support.report import setting
 
@@ -14,34 +14,33 @@ MB = 1_000_000
 
 # What the bound writes, over two connections side by side.
 BOUND = [["claims", "windows", "window_amounts"], ["impressions", "conversions"]]
-# The setting that leaves the rows of impressions and clicks out.
+# Leaves the rows of impressions and clicks out.
 WITHOUT_RAW_ROWS = {"ALPES_RAW_ROWS": "drop"}
+# Lines that a file is dealt out to, beside the default, which is 3.
+PARTITIONS = (1, 2, 4)
 
 
 def measure(report, folder):
     file = generate(folder / "events.ndjson", EVENTS)
-    modes = {"file": {}}
-    if has_setting("ALPES_RAW_ROWS"):
-        modes["file, without raw rows"] = WITHOUT_RAW_ROWS
-    else:
-        print("this build has no ALPES_RAW_ROWS: only with raw rows")
+    modes = {"file": {}, "file, without raw rows": WITHOUT_RAW_ROWS}
     for _ in range(RUNS):
+        for partitions in PARTITIONS:
+            from_file(report, folder, file, f"file, partitions: {partitions}", bounded=False, partitions=partitions)
         seconds = {}
         for case, settings in modes.items():
             seconds[case] = from_file(report, folder, file, case, settings)
         took = from_log(report, folder, file)
         report.add("log, backlog", of_file=seconds["file"] / took)
-        if len(modes) > 1:
-            report.add("file, without raw rows", of_file=seconds["file"] / seconds["file, without raw rows"])
+        report.add("file, without raw rows", of_file=seconds["file"] / seconds["file, without raw rows"])
 
 
-def from_file(report, folder, file, case="file", settings=None, bounded=True):
+def from_file(report, folder, file, case="file", settings=None, bounded=True, partitions=None):
     """One run of `alpes backfill` into a fresh database; returns its seconds."""
     alpes = Alpes(folder / "data", **(settings or {}))
     with alpes.serving("queries"):  # makes the cluster beforehand, and keeps it up for what is measured after it
         report.note_postgres(alpes)
         before = alpes.tally()
-        done, counted = alpes.backfill(file)
+        done, counted = alpes.backfill(file, partitions=partitions)
         taken = alpes.tally() - before
         seconds = counted["milliseconds"] / 1000
         add(report, case, EVENTS, seconds, done.cpu_seconds, done.peak_mb, taken)

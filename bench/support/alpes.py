@@ -67,9 +67,10 @@ class Alpes:
         """A subcommand, to its end."""
         return run([ALPES, *map(str, arguments)], self.env)
 
-    def backfill(self, *files):
+    def backfill(self, *files, partitions=None):
         """Counts files; returns the process and the sums over the files."""
-        done = self.run("backfill", "--json", *files)
+        dealt = [] if partitions is None else ["--partitions", str(partitions)]
+        done = self.run("backfill", "--json", *dealt, *files)
         reports = [json.loads(line) for line in done.stdout.splitlines()]
         return done, {key: sum(report[key] for report in reports) for key in ("lines", "accepted", "milliseconds")}
 
@@ -143,11 +144,6 @@ class Alpes:
     def remove(self):
         """The data folder; nothing may run in it."""
         shutil.rmtree(self.folder)
-
-
-def has_setting(name):
-    """Whether this build knows a setting."""
-    return name in run([ALPES, "config"]).stdout
 
 
 def generate(out, events, number=0):

@@ -48,14 +48,18 @@ pub struct Summary {
     pub was_finished: bool,
 }
 
-/// Partitions that a file is dealt out to for tracking, each with a line of its own. Stored with the file's lines: a
-/// file that was begun with another number is dealt out to that many.
-const PARTITIONS: usize = 3;
+/// Partitions that a file is dealt out to for tracking, each with a line of its own: as many as keep two cores busy,
+/// PostgreSQL's work included.
+pub const PARTITIONS: usize = 3;
+/// The most: each is a connection and some tens of megabytes.
+pub const PARTITIONS_MAX: usize = 16;
 
-/// Reads `path` through the campaigns line and the tracking lines. A finished file is left alone.
+/// Reads `path` through the campaigns line and `partitions` tracking lines. Their number is stored with the file: one that
+/// was begun with another number is dealt out to that many. A finished file is left alone.
 pub async fn backfill(
     options: &PgConnectOptions,
     path: &Path,
+    partitions: usize,
     keep: Keep,
     progress: Progress,
 ) -> Result<Summary, LineError> {
@@ -64,7 +68,7 @@ pub async fn backfill(
     let digest = tokio::task::spawn_blocking(move || digest(&for_digest)).await.map_err(|_| SourceError::Ended)?;
     let digest = digest.map_err(SourceError::from)?;
     let mut connection = session::connect(options, "backfill").await?;
-    let file = files::register(&mut connection, &digest, &path.to_string_lossy(), bytes, PARTITIONS).await?;
+    let file = files::register(&mut connection, &digest, &path.to_string_lossy(), bytes, partitions).await?;
     if file.finished_at.is_none() {
         let spec = FileSpec { path, digest: &digest, published_at: file.started_at };
         let mut patience = Patience::new();

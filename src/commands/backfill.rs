@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use clap::builder::RangedU64ValueParser;
 use indicatif::{ProgressBar, ProgressStyle};
-use pipeline::backfill::{Progress, Summary, backfill};
+use pipeline::backfill::{PARTITIONS, PARTITIONS_MAX, Progress, Summary, backfill};
 use serde_json::json;
 use sqlx::postgres::PgConnectOptions;
 
@@ -22,6 +23,12 @@ pub struct Args {
     /// NDJSON files, plain, gzip or zstd; a finished one is left alone
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
+    /// Lines that read a file at once; one that was begun goes on with as many as it began with
+    #[arg(
+        long, value_name = "N", default_value_t = PARTITIONS,
+        value_parser = RangedU64ValueParser::<usize>::new().range(1..=PARTITIONS_MAX as u64)
+    )]
+    pub partitions: usize,
     /// Results as JSON, for programs
     #[arg(long)]
     pub json: bool,
@@ -42,7 +49,7 @@ async fn read_all(args: &Args, settings: &Settings, options: &PgConnectOptions) 
         let started = Instant::now();
         let progress = Progress::default();
         let bar = tokio::spawn(draw(bar(path)?, progress.clone()));
-        let read = backfill(options, path, settings.keep(), progress.clone()).await;
+        let read = backfill(options, path, args.partitions, settings.keep(), progress.clone()).await;
         bar.abort();
         let summary = read.map_err(|error| format!("{}: {error}", path.display()))?;
         report(args.json, path, &summary, progress.lines_committed(), started.elapsed());
