@@ -64,19 +64,22 @@ async fn lead(
         return Ok(());
     }
     let mut topics = pulsar.map(Topics::new).transpose()?;
-    let mut retained: Option<Instant> = None;
+    let (mut ticked, mut retained): (Option<Instant>, Option<Instant>) = (None, None);
     while !*shutdown.borrow() {
-        tick_idle(&mut connection, log).await?;
-        if let Some(topics) = &mut topics {
-            topics.tick_idle(&mut connection).await?;
+        if ticked.is_none_or(|at| at.elapsed() >= TICK) {
+            ticked = Some(Instant::now());
+            tick_idle(&mut connection, log).await?;
+            if let Some(topics) = &mut topics {
+                topics.tick_idle(&mut connection).await?;
+            }
+            show_progress(&mut connection).await?;
         }
-        show_progress(&mut connection).await?;
-        close_all(&mut connection, settings.grace, shutdown).await?;
+        let rest = close_step(&mut connection, settings.grace).await?;
         if retained.is_none_or(|at| at.elapsed() >= RETENTION) {
             retain(&mut connection, settings.retention_days).await?;
             retained = Some(Instant::now());
         }
-        sleep_unless_stopped(TICK, shutdown).await;
+        sleep_unless_stopped(rest, shutdown).await;
     }
     Ok(())
 }
@@ -117,27 +120,14 @@ async fn show_progress(connection: &mut PgConnection) -> Result<(), SinkError> {
     Ok(())
 }
 
-/// Step by step, all that there is to close now.
-async fn close_all(
-    connection: &mut PgConnection,
-    grace: Duration,
-    shutdown: &mut watch::Receiver<bool>,
-) -> Result<(), SinkError> {
-    let mut started = Instant::now();
-    while close_step(connection, grace).await? && !*shutdown.borrow() {
-        sleep_unless_stopped((started.elapsed() * REST).min(REST_MAX), shutdown).await;
-        started = Instant::now();
-    }
-    Ok(())
-}
-
-/// One step; true if there is more to close.
-async fn close_step(connection: &mut PgConnection, grace: Duration) -> Result<bool, SinkError> {
+/// One step; returns how long to rest before the next one.
+async fn close_step(connection: &mut PgConnection, grace: Duration) -> Result<Duration, SinkError> {
+    let started = Instant::now();
     let (closed, more) = closer::close(connection, Timestamp::now(), grace).await?;
     if let Some(closed) = closed {
         gauge!("alpes_closed_through_timestamp_seconds").set(closed.unix_seconds());
     }
-    Ok(more)
+    Ok(if more { (started.elapsed() * REST).min(REST_MAX) } else { TICK })
 }
 
 async fn retain(connection: &mut PgConnection, days: u64) -> Result<(), SinkError> {
