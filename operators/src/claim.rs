@@ -43,25 +43,20 @@ impl Claims {
     pub fn settle(self, held: &HeldClaim) -> Batch<Envelope<Command>> {
         let Self { mut batch, keys, first } = self;
         let contents: Vec<Content> = batch.items.iter().map(|item| item.body.content()).collect();
-        let mut fresh = Vec::with_capacity(batch.items.len());
-        for (i, (item, key)) in batch.take_items().into_iter().zip(keys).enumerate() {
-            let asked = first.get(&key).copied().unwrap_or(i);
-            let holder = held.get(&key).copied().or_else(|| (asked != i).then(|| contents[asked]));
-            match holder {
-                None => {
-                    batch.resolved.extend(item.origin.replay_of);
-                    fresh.push(item);
-                }
-                Some(content) if content == contents[i] => {
-                    batch.resolved.extend(item.origin.replay_of);
-                    batch.duplicates += 1;
-                }
-                Some(_) => {
-                    let (kind, event_time) = (item.body.kind(), item.body.event_time());
-                    batch.rejects.push(conflict(item.origin, kind, item.body.id(), event_time));
-                }
+        // In the place of what was there: as many items again would be a buffer of megabytes.
+        let fresh = batch.take_items().into_iter().enumerate().filter_map(|(i, item)| {
+            let asked = first.get(&keys[i]).copied().unwrap_or(i);
+            let holder = held.get(&keys[i]).copied().or_else(|| (asked != i).then(|| contents[asked]));
+            if holder.is_some_and(|content| content != contents[i]) {
+                let (kind, event_time) = (item.body.kind(), item.body.event_time());
+                batch.rejects.push(conflict(item.origin, kind, item.body.id(), event_time));
+                return None;
             }
-        }
+            batch.resolved.extend(item.origin.replay_of);
+            batch.duplicates += u64::from(holder.is_some());
+            holder.is_none().then_some(item)
+        });
+        let fresh = fresh.collect();
         batch.with(fresh)
     }
 }

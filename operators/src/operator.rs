@@ -15,6 +15,9 @@ pub trait Operator: Send {
     /// Handles one item.
     fn on_item(&mut self, item: Self::In, out: &mut Output<'_, Self::Out>);
 
+    /// Emits what it has gathered, at the end of a batch.
+    fn on_end(&mut self, _out: &mut Output<'_, Self::Out>) {}
+
     /// Learns the facts that hold for the epoch in which it runs. Outside of an epoch there are none.
     fn on_facts(&mut self, _facts: &Facts) {}
 
@@ -26,6 +29,7 @@ pub trait Operator: Send {
         for item in items {
             self.on_item(item, &mut out);
         }
+        self.on_end(&mut out);
         batch.with(emitted)
     }
 

@@ -18,6 +18,12 @@ impl<A: Operator, B: Operator<In = A::Out>> Then<A, B> {
     pub(crate) const fn new(first: A, second: B) -> Self {
         Self { first, second, between: Vec::new() }
     }
+
+    fn pass_on(&mut self, out: &mut Output<'_, B::Out>) {
+        for item in self.between.drain(..) {
+            self.second.on_item(item, out);
+        }
+    }
 }
 
 impl<A: Operator, B: Operator<In = A::Out>> Operator for Then<A, B> {
@@ -26,9 +32,13 @@ impl<A: Operator, B: Operator<In = A::Out>> Operator for Then<A, B> {
 
     fn on_item(&mut self, item: Self::In, out: &mut Output<'_, Self::Out>) {
         self.first.on_item(item, &mut out.emitting(&mut self.between));
-        for item in self.between.drain(..) {
-            self.second.on_item(item, out);
-        }
+        self.pass_on(out);
+    }
+
+    fn on_end(&mut self, out: &mut Output<'_, Self::Out>) {
+        self.first.on_end(&mut out.emitting(&mut self.between));
+        self.pass_on(out);
+        self.second.on_end(out);
     }
 
     fn on_facts(&mut self, facts: &Facts) {

@@ -5,16 +5,20 @@ use schemas::{
     Envelope, EventKind, LateEvent, Money, Timestamp, TrackingChanges, TrackingEvent, WindowCount, WindowKey, Windowed,
 };
 
-use crate::{Batch, Operator, Output};
+use crate::{Operator, Output};
 
 /// Turns events in windows into the changes of one epoch: rows to keep and sums to add. Emits one item per batch.
 #[derive(Debug, Default)]
-pub struct Total;
+pub struct Total {
+    changes: TrackingChanges,
+    /// Events of the batch before: the next one has about as many.
+    events: usize,
+}
 
 impl Total {
     /// Per window and, for the whole campaign, per line.
-    pub const fn per_window() -> Self {
-        Self
+    pub fn per_window() -> Self {
+        Self::default()
     }
 }
 
@@ -22,22 +26,18 @@ impl Operator for Total {
     type In = Windowed;
     type Out = TrackingChanges;
 
-    fn on_item(&mut self, item: Windowed, out: &mut Output<'_, TrackingChanges>) {
-        let mut changes = TrackingChanges::default();
-        add(&mut changes, item);
-        out.emit(changes);
+    fn on_item(&mut self, item: Windowed, _out: &mut Output<'_, TrackingChanges>) {
+        if self.changes.events.is_empty() {
+            // Of sparse events, as real programmes have them, many open a window.
+            self.changes.events.reserve(self.events);
+            self.changes.windows.reserve(self.events / 2);
+        }
+        add(&mut self.changes, item);
     }
 
-    fn on_batch(&mut self, mut batch: Batch<Windowed>) -> Batch<TrackingChanges> {
-        let items = batch.take_items();
-        let mut changes = TrackingChanges::default();
-        // Of sparse events, as real programmes have them, most open a window.
-        changes.events.reserve(items.len());
-        changes.windows.reserve(items.len());
-        for item in items {
-            add(&mut changes, item);
-        }
-        batch.with(vec![changes])
+    fn on_end(&mut self, out: &mut Output<'_, TrackingChanges>) {
+        self.events = self.changes.events.len();
+        out.emit(std::mem::take(&mut self.changes));
     }
 }
 

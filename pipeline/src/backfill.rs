@@ -152,6 +152,10 @@ async fn take(options: &PgConnectOptions, flow: Flow, digest: &str, partitions: 
 /// What is looked for in every line of a file; made once, for making a finder costs more than finding.
 type Finders<const N: usize> = LazyLock<[memmem::Finder<'static>; N]>;
 
+/// How lines begin that hold no campaign command, for a second `comando` would be a fault.
+const TRACKING_STARTS: [&[u8]; 2] =
+    [br#"{"comando":"registrar-impresion""#, br#"{"comando":"registrar-conversion""#];
+
 static CAMPAIGN_COMMANDS: Finders<3> =
     LazyLock::new(|| ["-campa", "-comisiones", "-influencer"].map(memmem::Finder::new));
 static PARTITION_KEYS: Finders<2> =
@@ -160,6 +164,9 @@ static PARTITION_KEYS: Finders<2> =
 /// Whether a line may hold a campaign command: a glance that spares reading a million impressions twice. A name with
 /// JSON escapes in it may hide from the glance, so lines with a backslash are looked at properly.
 const CAMPAIGNS: Route = |line, _| {
+    if TRACKING_STARTS.iter().any(|start| line.starts_with(start)) {
+        return None;
+    }
     let may_be =
         CAMPAIGN_COMMANDS.iter().any(|name| name.find(line).is_some()) || memchr::memchr(b'\\', line).is_some();
     may_be.then_some(0)

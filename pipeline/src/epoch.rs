@@ -72,7 +72,8 @@ fn access(batch: &Batch<Envelope<Command>>) -> FactsAccess {
 }
 
 fn names(batch: &Batch<Envelope<Command>>) -> EpochNames<'_> {
-    let mut names = EpochNames::default();
+    let room = || Vec::with_capacity(batch.items.len());
+    let mut names = EpochNames { campaigns: room(), influencers: room() };
     for item in &batch.items {
         match &item.body {
             Command::Track(event) => {

@@ -29,8 +29,7 @@ pub fn tracking<S: Source>(
         .within(sink) // facts lock, position compare-and-set: from here on, one transaction
         .apply(Horizon::new()) //                  | reject demasiado_antiguo
         .claim() // keeps what is new | counts duplicates, rejects conflicto_de_id
-        .apply(Window::tumbling(ONE_MINUTE)) // command → event in its window, late or not
-        .apply(Total::per_window()) // events  → rows and sums
+        .apply(Window::tumbling(ONE_MINUTE).then(Total::per_window())) // → event in its window, late or not → sums
         .commit() // writes all, commits → the span, which the source may now forget
 }
 

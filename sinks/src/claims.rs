@@ -1,9 +1,10 @@
 //! `claims`: who was first with an id. The unique index decides; nothing else does.
 
+use chrono::NaiveDate;
 use schemas::{Claim, ClaimKey, Content, HeldClaim, Kind};
 use sqlx::types::Uuid;
 
-use crate::copy::CopyRows;
+use crate::copy::{CopyRows, copy, copy_if_new};
 use crate::epoch::Writer;
 use crate::{SinkError, TENANT};
 
@@ -15,8 +16,6 @@ JOIN claims c ON c.tenant = $1 AND c.kind = k.kind AND c.id = k.id";
 const COPY: &str =
     "COPY claims (tenant, kind, id, content, line, ledger, entry, index, day) FROM STDIN (FORMAT binary)";
 const COLUMNS: i16 = 9;
-/// A row's size in bytes, to size the buffer once.
-const ROW_BYTES: usize = 110;
 
 /// Inserts what is new, in the order given (sorted by key, as every line does), and returns what was held.
 ///
@@ -34,39 +33,40 @@ pub(crate) async fn insert(writer: &mut Writer<'_>, wanted: &[Claim]) -> Result<
         others.into_iter().partition(|claim| writer.claimed.may_hold(&claim.key));
     let mut known = held(writer, &suspects).await?;
     known.extend(recent.iter().map(|claim| (claim.key, claim.content)));
-    if !rows(writer, wanted, &known).copy_if_new(writer.connection, COPY).await? {
+    if !copy_if_new(writer.connection, COPY, new(wanted, &known), write(writer.line, writer.day)).await? {
         known.extend(held(writer, &rest).await?);
-        rows(writer, wanted, &known).copy(writer.connection, COPY).await?;
+        copy(writer.connection, COPY, new(wanted, &known), write(writer.line, writer.day)).await?;
     }
-    note(writer, wanted.iter().filter(|claim| !known.contains_key(&claim.key)));
+    note(writer, new(wanted, &known));
     Ok(known)
 }
 
-/// The rows of all but the `known`.
-fn rows(writer: &Writer<'_>, wanted: &[Claim], known: &HeldClaim) -> CopyRows {
-    let mut rows = CopyRows::new(wanted.len() * ROW_BYTES);
-    for claim in wanted.iter().filter(|claim| !known.contains_key(&claim.key)) {
+/// All but the `known`.
+fn new<'a>(wanted: &'a [Claim], known: &'a HeldClaim) -> impl Iterator<Item = &'a Claim> + Send {
+    wanted.iter().filter(|claim| !known.contains_key(&claim.key))
+}
+
+/// Writes the row of a claim of `line`, whose raw row lies in `day`.
+fn write(line: i32, day: NaiveDate) -> impl Fn(&mut CopyRows, &Claim) -> Result<(), sqlx::Error> {
+    move |rows, claim| {
         rows.row(COLUMNS)
             .i16(TENANT)
             .i16(claim.key.kind.number())
             .uuid(claim.key.id)
             .uuid(Uuid::from_bytes(claim.content.0))
-            .i32(writer.line)
+            .i32(line)
             .i64(claim.position.ledger)
             .i64(claim.position.entry)
             .i32(claim.position.index)
-            .date(writer.day);
+            .date(day);
+        Ok(())
     }
-    rows
 }
 
 /// Inserts claims that were all found to be free. Should another line have claimed one since, the unique index refuses
 /// it, and the epoch is run again, seeing the other's claim.
 pub(crate) async fn insert_free(writer: &mut Writer<'_>, claims: &[Claim]) -> Result<(), SinkError> {
-    if claims.is_empty() {
-        return Ok(());
-    }
-    rows(writer, claims, &HeldClaim::default()).copy(writer.connection, COPY).await?;
+    copy(writer.connection, COPY, claims, write(writer.line, writer.day)).await?;
     note(writer, claims.iter());
     Ok(())
 }

@@ -10,40 +10,86 @@ const MICROS_1970_TO_2000: i64 = 946_684_800_000_000;
 /// Days likewise.
 const DAYS_CE_TO_2000: i32 = 730_120;
 
-/// Bytes in one message to PostgreSQL. Both ends keep a message whole before they go on, and one of this size stays in the
-/// caches; a row may lie in two.
+/// What every COPY starts with.
+const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
+/// And ends with: a row of −1 columns.
+const END: [u8; 2] = (-1i16).to_be_bytes();
+
+/// Bytes in one message to PostgreSQL, from which on it is sent. Both ends keep a message whole before they go on, and one
+/// of this size stays in the caches.
 const CHUNK_BYTES: usize = 64 * 1024;
+/// Room for the row that makes a message full, usually.
+const ROW_BYTES: usize = 4 * 1024;
 
 /// Rows in the making.
 #[derive(Debug)]
-pub struct CopyRows {
-    bytes: Vec<u8>,
-    rows: usize,
+pub struct CopyRows(Vec<u8>);
+
+/// Copies `items` by a `COPY … FROM STDIN (FORMAT binary)`, each written by `write` as one row. PostgreSQL reads some
+/// while the next ones are made.
+pub async fn copy<T: Send>(
+    connection: &mut PgConnection,
+    statement: &str,
+    items: impl IntoIterator<Item = T, IntoIter: Send>,
+    write: impl Fn(&mut CopyRows, T) -> Result<(), sqlx::Error> + Send,
+) -> Result<(), sqlx::Error> {
+    let mut items = items.into_iter().peekable();
+    if items.peek().is_none() {
+        return Ok(());
+    }
+    let mut copy = connection.copy_in_raw(statement).await?;
+    let mut rows = CopyRows::with_header();
+    for item in items {
+        write(&mut rows, item)?;
+        if rows.0.len() >= CHUNK_BYTES {
+            copy.send(&*rows.0).await?;
+            rows.0.clear();
+        }
+    }
+    rows.0.extend_from_slice(&END);
+    copy.send(&*rows.0).await?;
+    copy.finish().await?;
+    Ok(())
+}
+
+/// The same unless a unique index refuses one: then none is there, and the answer is false.
+pub async fn copy_if_new<T: Send>(
+    connection: &mut PgConnection,
+    statement: &str,
+    items: impl IntoIterator<Item = T, IntoIter: Send>,
+    write: impl Fn(&mut CopyRows, T) -> Result<(), sqlx::Error> + Send,
+) -> Result<bool, sqlx::Error> {
+    let mut items = items.into_iter().peekable();
+    if items.peek().is_none() {
+        return Ok(true);
+    }
+    sqlx::raw_sql("SAVEPOINT before_copy").execute(&mut *connection).await?;
+    match copy(connection, statement, items, write).await {
+        Ok(()) => Ok(true),
+        Err(sqlx::Error::Database(error)) if error.is_unique_violation() => {
+            sqlx::raw_sql("ROLLBACK TO SAVEPOINT before_copy").execute(connection).await?;
+            Ok(false)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 impl CopyRows {
-    /// With the header that every COPY starts with.
-    pub fn new(capacity: usize) -> Self {
-        let mut bytes = Vec::with_capacity(capacity);
-        bytes.extend_from_slice(b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0");
-        Self { bytes, rows: 0 }
-    }
-
-    /// Whether there is nothing to copy.
-    pub const fn is_empty(&self) -> bool {
-        self.rows == 0
+    fn with_header() -> Self {
+        let mut bytes = Vec::with_capacity(CHUNK_BYTES + ROW_BYTES);
+        bytes.extend_from_slice(HEADER);
+        Self(bytes)
     }
 
     /// Starts a row of `columns` columns, which must follow.
     pub fn row(&mut self, columns: i16) -> &mut Self {
-        self.rows += 1;
-        self.bytes.extend_from_slice(&columns.to_be_bytes());
+        self.0.extend_from_slice(&columns.to_be_bytes());
         self
     }
 
     fn value(&mut self, bytes: &[u8]) -> &mut Self {
-        self.bytes.extend_from_slice(&(bytes.len() as i32).to_be_bytes());
-        self.bytes.extend_from_slice(bytes);
+        self.0.extend_from_slice(&(bytes.len() as i32).to_be_bytes());
+        self.0.extend_from_slice(bytes);
         self
     }
 
@@ -89,7 +135,7 @@ impl CopyRows {
 
     /// No value, of any type.
     pub fn null(&mut self) -> &mut Self {
-        self.bytes.extend_from_slice(&(-1i32).to_be_bytes());
+        self.0.extend_from_slice(&(-1i32).to_be_bytes());
         self
     }
 
@@ -103,33 +149,6 @@ impl CopyRows {
         match value {
             Some(text) => self.text(text),
             None => self.null(),
-        }
-    }
-
-    /// Sends all rows, as the data of a `COPY … FROM STDIN (FORMAT binary)`.
-    pub async fn copy(mut self, connection: &mut PgConnection, statement: &str) -> Result<(), sqlx::Error> {
-        self.bytes.extend_from_slice(&(-1i16).to_be_bytes());
-        let mut copy = connection.copy_in_raw(statement).await?;
-        for chunk in self.bytes.chunks(CHUNK_BYTES) {
-            copy.send(chunk).await?;
-        }
-        copy.finish().await?;
-        Ok(())
-    }
-
-    /// Sends all rows unless a unique index refuses one: then none is there, and the answer is false.
-    pub async fn copy_if_new(self, connection: &mut PgConnection, statement: &str) -> Result<bool, sqlx::Error> {
-        if self.is_empty() {
-            return Ok(true);
-        }
-        sqlx::raw_sql("SAVEPOINT before_copy").execute(&mut *connection).await?;
-        match self.copy(connection, statement).await {
-            Ok(()) => Ok(true),
-            Err(sqlx::Error::Database(error)) if error.is_unique_violation() => {
-                sqlx::raw_sql("ROLLBACK TO SAVEPOINT before_copy").execute(connection).await?;
-                Ok(false)
-            }
-            Err(error) => Err(error),
         }
     }
 }

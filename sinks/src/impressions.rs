@@ -2,15 +2,13 @@
 
 use schemas::{Envelope, EventKind, TrackingEvent};
 
-use crate::copy::CopyRows;
+use crate::copy::copy;
 use crate::epoch::Writer;
 use crate::{SinkError, raw_days};
 
 const COPY: &str = "COPY impressions (campaign, influencer, event_time, day, click, line, ledger, entry, index, \
                     published_at, id, user_id, user_agent, ip_address, referrer) FROM STDIN (FORMAT binary)";
 const COLUMNS: i16 = 15;
-/// A row's usual size in bytes, to size the buffer once.
-const ROW_BYTES: usize = 320;
 
 /// What becomes of the raw rows of impressions and clicks. Those of conversions are money, and always kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -27,7 +25,7 @@ pub(crate) async fn write(writer: &mut Writer<'_>, events: &[Envelope<TrackingEv
     let is_row = |event: &&Envelope<TrackingEvent>| !matches!(event.body.kind, EventKind::Conversion { .. });
     let events = events.iter().filter(is_row);
     match writer.raw_rows {
-        RawRows::Keep => copy(writer, events).await,
+        RawRows::Keep => keep(writer, events).await,
         RawRows::Drop => count_unstored(writer, events.count()).await,
     }
 }
@@ -38,38 +36,31 @@ async fn count_unstored(writer: &mut Writer<'_>, events: usize) -> Result<(), Si
     Ok(())
 }
 
-async fn copy<'a>(
+async fn keep<'a>(
     writer: &mut Writer<'_>,
-    events: impl Iterator<Item = &'a Envelope<TrackingEvent>> + Clone,
+    events: impl Iterator<Item = &'a Envelope<TrackingEvent>> + Clone + Send,
 ) -> Result<(), SinkError> {
-    let mut rows = CopyRows::new(events.clone().count() * ROW_BYTES);
-    for event in events.clone() {
-        push(&mut rows, writer, event)?;
-    }
-    if rows.is_empty() {
-        return Ok(());
-    }
-    rows.copy(writer.connection, COPY).await?;
+    let Writer { connection, campaigns, influencers, line, day, .. } = writer;
+    let (line, day) = (*line, *day);
+    copy(connection, COPY, events.clone(), |rows, Envelope { origin, body }| {
+        rows.row(COLUMNS)
+            .i32(campaigns.number(&body.campaign)?)
+            .i32(influencers.number_or_nobody(body.influencer.as_deref())?)
+            .timestamp(body.event_time)
+            .date(day)
+            .bool(body.kind == EventKind::Click)
+            .i32(line)
+            .i64(origin.position.ledger)
+            .i64(origin.position.entry)
+            .i32(origin.position.index)
+            .timestamp(origin.published_at)
+            .text(&body.id)
+            .optional_text(body.user.as_deref())
+            .optional_text(body.user_agent.as_deref())
+            .optional_text(body.ip_address.as_deref())
+            .optional_text(body.referrer.as_deref());
+        Ok(())
+    })
+    .await?;
     raw_days::extend(writer, events.map(|event| event.body.event_time)).await
-}
-
-fn push(rows: &mut CopyRows, writer: &Writer<'_>, event: &Envelope<TrackingEvent>) -> Result<(), SinkError> {
-    let Envelope { origin, body } = event;
-    rows.row(COLUMNS)
-        .i32(writer.campaigns.number(&body.campaign)?)
-        .i32(writer.influencers.number_or_nobody(body.influencer.as_deref())?)
-        .timestamp(body.event_time)
-        .date(writer.day)
-        .bool(body.kind == EventKind::Click)
-        .i32(writer.line)
-        .i64(origin.position.ledger)
-        .i64(origin.position.entry)
-        .i32(origin.position.index)
-        .timestamp(origin.published_at)
-        .text(&body.id)
-        .optional_text(body.user.as_deref())
-        .optional_text(body.user_agent.as_deref())
-        .optional_text(body.ip_address.as_deref())
-        .optional_text(body.referrer.as_deref());
-    Ok(())
 }

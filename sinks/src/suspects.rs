@@ -8,18 +8,22 @@ use std::marker::PhantomData;
 
 use crate::windows::NumberedKey;
 
-/// Bits per line: 8 MiB. Up to about 7 million keys fewer than one in a hundred is suspected wrongly; beyond, more and
-/// more are, and are merely looked up, as all would be without the filter.
-const BITS: u64 = 1 << 26;
+/// The bits of a key lie in one block, a line of the processor's caches, so that each key costs one access to memory.
+const BLOCK_WORDS: usize = 8;
+/// Blocks per line: 8 MiB. Up to about 7 million keys fewer than one in fifty is suspected wrongly; beyond, more and more
+/// are, and are merely looked up, as all would be without the filter.
+const BLOCKS: usize = 1 << 17;
 /// Bits set per key.
-const HASHES: u64 = 4;
+const HASHES: u32 = 4;
 
 /// The keys of one table that a line has written, roughly.
 #[derive(Debug)]
 pub(crate) struct Suspects<K> {
-    words: Box<[u64]>,
+    blocks: Box<[Block]>,
     keys: PhantomData<fn(&K)>,
 }
+
+type Block = [u64; BLOCK_WORDS];
 
 /// A key as two words that differ when the keys do.
 pub(crate) trait Words {
@@ -42,27 +46,32 @@ impl Words for NumberedKey {
 
 impl<K: Words> Suspects<K> {
     pub(crate) fn new() -> Self {
-        Self { words: vec![0; (BITS / 64) as usize].into_boxed_slice(), keys: PhantomData }
+        Self { blocks: vec![Block::default(); BLOCKS].into_boxed_slice(), keys: PhantomData }
     }
 
     /// Whether the key may have been noted.
     pub(crate) fn may_hold(&self, key: &K) -> bool {
-        bits(key.words()).all(|bit| self.words[(bit / 64) as usize] & (1 << (bit % 64)) != 0)
+        let (block, bits) = place(key.words());
+        self.blocks[block].iter().zip(bits).all(|(word, bits)| word & bits == bits)
     }
 
     /// Notes a key.
     pub(crate) fn note(&mut self, key: &K) {
-        for bit in bits(key.words()) {
-            self.words[(bit / 64) as usize] |= 1 << (bit % 64);
-        }
+        let (block, bits) = place(key.words());
+        self.blocks[block].iter_mut().zip(bits).for_each(|(word, bits)| *word |= bits);
     }
 }
 
-/// Half a key may be far from random (a time-ordered UUID, a minute), so both halves are mixed before use.
-fn bits((high, low): (u64, u64)) -> impl Iterator<Item = u64> {
-    let step = mixed(low) | 1;
-    let start = mixed(high ^ step);
-    (0..HASHES).map(move |i| start.wrapping_add(step.wrapping_mul(i)) % BITS)
+/// A key's block, and its bits in it. Half a key may be far from random (a time-ordered UUID, a minute), so both halves are
+/// mixed before use.
+fn place((high, low): (u64, u64)) -> (usize, Block) {
+    let mixed = mixed(high ^ mixed(low).rotate_left(32));
+    let mut bits = Block::default();
+    for i in 0..HASHES {
+        let bit = (mixed >> (9 * i)) as usize % (64 * BLOCK_WORDS);
+        bits[bit / 64] |= 1 << (bit % 64);
+    }
+    ((mixed >> 47) as usize % BLOCKS, bits)
 }
 
 const fn mixed(value: u64) -> u64 {

@@ -5,7 +5,7 @@ use foldhash::HashMap;
 use schemas::{Currency, WindowAmount, WindowCount, WindowKey};
 
 use crate::SinkError;
-use crate::copy::CopyRows;
+use crate::copy::{CopyRows, copy_if_new};
 use crate::epoch::Writer;
 
 const ADD_COUNTS: &str = "
@@ -18,8 +18,6 @@ SET impressions = w.impressions + excluded.impressions, clicks = w.clicks + excl
 const COPY_COUNTS: &str = "COPY windows (campaign, start, influencer, impressions, clicks, conversions, revision) \
                            FROM STDIN (FORMAT binary)";
 const COLUMNS: i16 = 7;
-/// A row's size in bytes, to size the buffer once.
-const ROW_BYTES: usize = 80;
 
 const ADD_AMOUNTS: &str = "
 INSERT INTO window_amounts AS w (campaign, start, influencer, currency, amount)
@@ -48,7 +46,11 @@ async fn add_counts(writer: &mut Writer<'_>, counts: &HashMap<WindowKey, WindowC
     }
     rows.sort_unstable_by_key(|(key, _)| *key);
     let (known, new): (Vec<CountRow>, Vec<CountRow>) = rows.iter().partition(|(key, _)| writer.opened.may_hold(key));
-    if counts_to_copy(&new).copy_if_new(writer.connection, COPY_COUNTS).await? {
+    let write = |rows: &mut CopyRows, row| {
+        write_count(rows, row);
+        Ok(())
+    };
+    if copy_if_new(writer.connection, COPY_COUNTS, &new, write).await? {
         upsert_counts(writer, &known).await?;
     } else {
         upsert_counts(writer, &rows).await?;
@@ -59,19 +61,15 @@ async fn add_counts(writer: &mut Writer<'_>, counts: &HashMap<WindowKey, WindowC
 
 type CountRow = (NumberedKey, WindowCount);
 
-fn counts_to_copy(rows: &[CountRow]) -> CopyRows {
-    let mut copy = CopyRows::new(rows.len() * ROW_BYTES);
-    for ((campaign, start, influencer), count) in rows {
-        copy.row(COLUMNS)
-            .i32(*campaign)
-            .timestamp((*start).into())
-            .i32(*influencer)
-            .i64(count.impressions)
-            .i64(count.clicks)
-            .i64(count.conversions)
-            .i32(i32::from(count.late));
-    }
-    copy
+fn write_count(rows: &mut CopyRows, ((campaign, start, influencer), count): &CountRow) {
+    rows.row(COLUMNS)
+        .i32(*campaign)
+        .timestamp((*start).into())
+        .i32(*influencer)
+        .i64(count.impressions)
+        .i64(count.clicks)
+        .i64(count.conversions)
+        .i32(i32::from(count.late));
 }
 
 async fn upsert_counts(writer: &mut Writer<'_>, rows: &[CountRow]) -> Result<(), SinkError> {

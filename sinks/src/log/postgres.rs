@@ -9,12 +9,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::{AppendRequest, Appended, Flow, LogBackend, LogEntry, LogError, PartitionKey, Receipt};
-use crate::{TENANT, copy::CopyRows, days::ensure_day, session};
+use crate::copy::{CopyRows, copy as copy_rows};
+use crate::{TENANT, days::ensure_day, session};
 
 /// Commands from which on an append is a COPY: that takes half of the time for each, and three round trips more.
 const COPY_COMMANDS_MIN: usize = 500;
-/// Bytes of a row besides its payload, about.
-const ROW_BYTES: usize = 96;
 const COLUMNS: i16 = 9;
 
 /// Locks the partitions in order and hands out their offsets, so that writers wait for one another instead of
@@ -269,18 +268,16 @@ async fn copy(
     let (partitions, numbers): (Vec<i32>, Vec<i64>) = counts.iter().unzip();
     let bases: Bases = sqlx::query_as(RESERVE).bind(partitions).bind(numbers).fetch_all(&mut *connection).await?;
     let first: BTreeMap<i32, i64> = bases.iter().map(|(partition, base, _)| (*partition, *base)).collect();
-    let bytes: usize = placed.iter().map(|p| p.entry.payload.len() + ROW_BYTES).sum();
-    let mut rows = CopyRows::new(bytes);
-    for Placed { entry, partition, nth } in placed {
-        // Without its head an append fails, see `insert`.
-        let Some(first) = first.get(partition) else { continue };
+    copy_rows(connection, COPY, placed, |rows, Placed { entry, partition, nth }| {
+        let first = first.get(partition).ok_or(sqlx::Error::RowNotFound)?;
         rows.row(COLUMNS).i32(*partition).i64(first + nth).date(day).timestamp(entry.published_at);
-        optional(&mut rows, entry.kind, |rows, kind| rows.i16(kind.number()));
-        optional(&mut rows, entry.assigned_id, CopyRows::uuid);
-        optional(&mut rows, entry.replay_of, CopyRows::i64);
+        optional(rows, entry.kind, |rows, kind| rows.i16(kind.number()));
+        optional(rows, entry.assigned_id, CopyRows::uuid);
+        optional(rows, entry.replay_of, CopyRows::i64);
         rows.bytes(&entry.payload).optional_text(entry.encoding.name());
-    }
-    rows.copy(connection, COPY).await?;
+        Ok(())
+    })
+    .await?;
     Ok(bases)
 }
 
