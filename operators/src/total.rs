@@ -11,8 +11,9 @@ use crate::{Operator, Output};
 #[derive(Debug, Default)]
 pub struct Total {
     changes: TrackingChanges,
-    /// Events of the batch before: the next one has about as many.
-    events: usize,
+    /// Events and windows of the batch before, and some more: the next one has about as many, and lists that grew would be
+    /// copied again and again.
+    room: (usize, usize),
 }
 
 impl Total {
@@ -28,15 +29,15 @@ impl Operator for Total {
 
     fn on_item(&mut self, item: Windowed, _out: &mut Output<'_, TrackingChanges>) {
         if self.changes.events.is_empty() {
-            // Of sparse events, as real programmes have them, many open a window.
-            self.changes.events.reserve(self.events);
-            self.changes.windows.reserve(self.events / 2);
+            self.changes.events.reserve(self.room.0);
+            self.changes.windows.reserve(self.room.1);
         }
         add(&mut self.changes, item);
     }
 
     fn on_end(&mut self, out: &mut Output<'_, TrackingChanges>) {
-        self.events = self.changes.events.len();
+        let with_some_more = |len: usize| len + len / 16;
+        self.room = (with_some_more(self.changes.events.len()), with_some_more(self.changes.windows.len()));
         out.emit(std::mem::take(&mut self.changes));
     }
 }

@@ -171,9 +171,7 @@ impl Deck {
         let Some((through, _)) = self.found.last() else { return Ok(()) };
         let span = Span { after: self.after, through: *through, messages: self.found.len() as u64 };
         self.after = *through;
-        // The next batch will be about as large: a buffer that grew would be copied again and again.
-        let room = Vec::with_capacity(self.buffer.len());
-        let buffer = Bytes::from(std::mem::replace(&mut self.buffer, room));
+        let buffer = Bytes::from(replace_with_room(&mut self.buffer));
         let message = |(position, range)| RawMessage {
             origin: Origin {
                 position,
@@ -185,9 +183,15 @@ impl Deck {
             },
             kind: None,
         };
-        let batch = Batch::new(std::mem::take(&mut self.found).into_iter().map(message).collect(), span);
+        let batch = Batch::new(replace_with_room(&mut self.found).into_iter().map(message).collect(), span);
         self.sender.blocking_send(Ok(batch)).map_err(|_| Gone)
     }
+}
+
+/// Takes what was gathered, leaving room for about as much: a list that grew would be copied again and again.
+fn replace_with_room<T>(gathered: &mut Vec<T>) -> Vec<T> {
+    let room = gathered.len() + gathered.len() / 16;
+    std::mem::replace(gathered, Vec::with_capacity(room))
 }
 
 /// The lines of a file with their offsets in decompressed bytes.

@@ -99,17 +99,20 @@ pub fn decode(kind: Option<Kind>, payload: &[u8]) -> Result<Record, Faults> {
         Some(kind) => kind,
         // Almost every line is a tracking command, so it is read as one at once.
         None => {
-            let record: TrackingRecord = read(payload)?;
+            let mut record: Box<TrackingRecord> = read(payload)?;
             let kind = kind_of(&record.comando)?;
             if kind.is_event() {
-                return Ok(Record::Tracking(Box::new(record.of(kind))));
+                record.kind = kind;
+                return Ok(Record::Tracking(record));
             }
             kind
         }
     };
     Ok(match kind {
         Kind::RecordImpression | Kind::RecordClick | Kind::RecordConversion => {
-            Record::Tracking(Box::new(read::<TrackingRecord>(payload)?.of(kind)))
+            let mut record: Box<TrackingRecord> = read(payload)?;
+            record.kind = kind;
+            Record::Tracking(record)
         }
         Kind::RecordReversal => Record::Reversal(Box::new(read(payload)?)),
         Kind::CreateCampaign => Record::Campaign(Box::new(read(payload)?)),
@@ -130,7 +133,11 @@ fn read<'a, T: serde::Deserialize<'a>>(payload: &'a [u8]) -> Result<T, Faults> {
     match payload.trim_ascii_start().first() {
         None => Err(malformed("el cuerpo está vacío".into())),
         // serde would read an array as a record, too, key by key.
-        Some(b'{') => serde_json::from_slice(payload).map_err(|error| malformed(format!("no es JSON válido: {error}"))),
+        Some(b'{') => {
+            // All of it is looked at for UTF-8 at once, which is cheaper than text by text.
+            let read = std::str::from_utf8(payload).map_or_else(|_| serde_json::from_slice(payload), serde_json::from_str);
+            read.map_err(|error| malformed(format!("no es JSON válido: {error}")))
+        }
         Some(_) => Err(malformed("debe ser un objeto JSON".into())),
     }
 }

@@ -253,8 +253,8 @@ impl PostgresSink {
         let mut line = self.line.clone().lock_owned().await;
         let day = line.today().await?;
         let Line { connection, campaigns, influencers, .. } = &mut *line;
-        campaigns.learn(connection, names.campaigns.into_iter()).await?;
-        influencers.learn(connection, names.influencers.into_iter()).await?;
+        campaigns.learn(connection, &names.campaigns).await?;
+        influencers.learn(connection, &names.influencers).await?;
         // The lock is a statement of its own, so that what is read next is what held when the lock was granted.
         let facts = locks::FACTS;
         let begin = match access {

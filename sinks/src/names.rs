@@ -32,20 +32,16 @@ impl Names {
 
     /// Makes sure that all of `names` have numbers. Commits on its own, before the epoch: a number without events
     /// does no harm, and lines do not wait for one another's epochs over a new name.
-    pub async fn learn<'a>(
-        &mut self,
-        connection: &mut PgConnection,
-        names: impl Iterator<Item = &'a str>,
-    ) -> Result<(), sqlx::Error> {
-        let names: HashSet<&str> = names.collect();
-        let mut unknown: Vec<&str> = names.iter().copied().filter(|name| !self.known.contains_key(*name)).collect();
+    pub async fn learn(&mut self, connection: &mut PgConnection, names: &[&str]) -> Result<(), sqlx::Error> {
+        let mut unknown: HashSet<&str> = self.unknown(names);
         if unknown.is_empty() {
             return Ok(());
         }
         if self.known.len() + unknown.len() > NAMES_CACHED_MAX {
             self.known.clear();
-            unknown = names.into_iter().collect();
+            unknown = self.unknown(names);
         }
+        let mut unknown: Vec<&str> = unknown.into_iter().collect();
         unknown.sort_unstable();
         let (table, number) = (self.table, self.number);
         let insert = format!(
@@ -58,6 +54,10 @@ impl Names {
             sqlx::query_as(AssertSqlSafe(select)).bind(TENANT).bind(&unknown).fetch_all(connection).await?;
         self.known.extend(rows.into_iter().map(|(name, number)| (name.into(), number)));
         Ok(())
+    }
+
+    fn unknown<'a>(&self, names: &[&'a str]) -> HashSet<&'a str> {
+        names.iter().copied().filter(|name| !self.known.contains_key(*name)).collect()
     }
 
     /// The number of a name that was learnt.
