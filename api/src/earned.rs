@@ -136,7 +136,7 @@ SELECT DISTINCT r.day FROM raw_days r JOIN unnest($1::timestamptz[], $2::timesta
 /// It says what `window_commissions` says, for many windows at once, where that view would look up terms and rules for
 /// each window and conversion anew:
 ///
-/// - `rates` are the rules for conversions of each influencer, with the time for which they hold.
+/// - `spells` are the times for which some terms hold for an influencer who has conversions; `rules` what they say.
 /// - `counted` adds windows up before it multiplies them, since their commissions are not rounded.
 /// - Whether anybody has terms of their own, and whether anything does not earn, is asked once before it is for each.
 const EARNED: &str = "
@@ -151,16 +151,17 @@ WITH pieces AS MATERIALIZED (
     SELECT DISTINCT w.influencer, p.since, p.until
     FROM pieces p JOIN windows w ON w.campaign = $1 AND w.start >= p.since AND w.start < p.until
     WHERE p.grain = 'm' AND w.conversions > 0 AND w.influencer > 0
-), rates AS MATERIALIZED (
-    SELECT s.influencer, greatest(s.since, t.valid_from) AS since, least(s.until, t.valid_until, own.since) AS until,
-           r.conversion, r.currency, r.minimum, r.amount, r.percent * 0.01 AS share
+), spells AS MATERIALIZED (
+    SELECT s.influencer, greatest(s.since, t.valid_from) AS since, least(s.until, t.valid_until, own.since) AS until, t.terms
     FROM spans s
     JOIN terms_in_force t ON t.campaign = $1 AND (t.influencer = s.influencer OR t.influencer IS NULL)
          AND t.valid_from < s.until AND t.valid_until > s.since
-    JOIN commission_rules r ON r.terms = t.terms AND r.basis = 3
     LEFT JOIN LATERAL (
         SELECT min(valid_from) AS since FROM terms WHERE campaign = $1 AND influencer = s.influencer
     ) own ON t.influencer IS NULL
+), rules AS MATERIALIZED (
+    SELECT r.terms, r.basis, r.conversion, r.currency, r.minimum, r.amount, r.percent * 0.01 AS share
+    FROM terms t JOIN commission_rules r ON r.terms = t.terms WHERE t.campaign = $1
 ), counted AS MATERIALIZED (
     SELECT date_bin($5, w.start, $6) AS bucket, t.terms, sum(w.impressions) AS impressions, sum(w.clicks) AS clicks
     FROM pieces p
@@ -180,7 +181,7 @@ WITH pieces AS MATERIALIZED (
         SELECT FROM changed c WHERE c.influencer = a.influencer AND c.hour = a.hour)
     UNION ALL
     SELECT c.bucket, r.currency, r.amount * CASE r.basis WHEN 1 THEN c.impressions * 0.001 ELSE c.clicks END
-    FROM counted c JOIN commission_rules r ON r.terms = c.terms AND r.basis IN (1, 2)
+    FROM counted c JOIN rules r ON r.terms = c.terms AND r.basis IN (1, 2)
     UNION ALL
     SELECT date_bin($5, w.start, $6), w.currency, w.commission
     FROM changed c JOIN rated_windows w ON w.campaign = $1 AND w.influencer = c.influencer
@@ -188,9 +189,10 @@ WITH pieces AS MATERIALIZED (
     UNION ALL
     SELECT date_bin($5, c.event_time, $6), coalesce(r.currency, c.currency),
            coalesce(r.amount, round_half_even(c.amount * r.share, 2))
-    FROM rates r
-    JOIN conversions c ON c.campaign = $1 AND c.influencer = r.influencer AND c.kind = r.conversion
-         AND c.event_time >= r.since AND c.event_time < r.until AND c.day = ANY ($7)
+    FROM spells s
+    JOIN conversions c ON c.campaign = $1 AND c.influencer = s.influencer
+         AND c.event_time >= s.since AND c.event_time < s.until AND c.day = ANY ($7)
+    JOIN rules r ON r.terms = s.terms AND r.basis = 3 AND r.conversion = c.kind
     WHERE (r.currency IS NULL OR r.amount IS NOT NULL OR r.currency = c.currency)
       AND (r.minimum IS NULL OR r.currency = c.currency AND c.amount >= r.minimum)
       AND (NOT EXISTS (SELECT FROM not_earning WHERE campaign = $1) OR NOT EXISTS (

@@ -5,6 +5,7 @@ use schemas::commission::Settle;
 use sinks::LogWriter;
 use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{Connection, PgConnection};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
@@ -15,6 +16,9 @@ use crate::positions::Positions;
 const CONNECTIONS_MAX: u32 = 16;
 /// How long a query may wait for a connection before it is answered 503.
 const ACQUIRE_MAX: Duration = Duration::from_secs(3);
+/// A connection that was used so lately is taken to be alive, since asking it costs as much as most queries do. If
+/// PostgreSQL has ended meanwhile, its query fails, as those under way do.
+const TRUSTED: Duration = Duration::from_secs(1);
 /// Batches read at once. Each holds a chunk (1 MiB), its window of decompression (8 MiB) and little else.
 const BATCHES_MAX: usize = 32;
 
@@ -51,5 +55,15 @@ pub fn read_pool(options: &PgConnectOptions) -> PgPool {
         // They are found by key whatever they ask for: planning them anew each time takes longer than running them.
         ("plan_cache_mode", "force_generic_plan"),
     ]);
-    PgPoolOptions::new().max_connections(CONNECTIONS_MAX).acquire_timeout(ACQUIRE_MAX).connect_lazy_with(options)
+    PgPoolOptions::new()
+        .max_connections(CONNECTIONS_MAX)
+        .acquire_timeout(ACQUIRE_MAX)
+        .test_before_acquire(false)
+        .before_acquire(|connection, used| Box::pin(is_alive(connection, used.idle_for)))
+        .connect_lazy_with(options)
+}
+
+/// Asks a connection that has been idle for long; one that was lost is replaced by the pool.
+async fn is_alive(connection: &mut PgConnection, idle: Duration) -> Result<bool, sqlx::Error> {
+    Ok(idle < TRUSTED || connection.ping().await.is_ok())
 }

@@ -24,6 +24,7 @@ def measure(report, folder):
     alpes = Alpes(folder / "data")
     with alpes.serving("up") as server:
         report.note_postgres(alpes)
+        alpes.warm()
         for _ in range(RUNS):
             _, most, _ = saturate(alpes.url, SATURATION_CONNECTIONS, SATURATION_S)
             report.add("all of `alpes up` saturated", events_per_s=most)

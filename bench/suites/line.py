@@ -39,6 +39,7 @@ def from_file(report, folder, file, case="file", settings=None, bounded=True, pa
     alpes = Alpes(folder / "data", **(settings or {}))
     with alpes.serving("queries"):  # makes the cluster beforehand, and keeps it up for what is measured after it
         report.note_postgres(alpes)
+        alpes.warm()
         before = alpes.tally()
         done, counted = alpes.backfill(file, partitions=partitions)
         taken = alpes.tally() - before
@@ -71,6 +72,7 @@ def bound(alpes, folder):
             with open(folder / table, "rb") as rows:
                 run(alpes.psql("-c", f"COPY bound_{table} FROM STDIN (FORMAT binary)"), stdin=rows)
 
+    alpes.checkpoint()
     begun = time.monotonic()
     connections = [Thread(target=copy, args=(tables,)) for tables in BOUND]
     for connection in connections:
@@ -92,6 +94,7 @@ def from_log(report, folder, file):
     with alpes.serving("api"):
         alpes.run("load", file, "--url", alpes.url)
     with alpes.serving("queries"):
+        alpes.checkpoint()
         logged, before = alpes.logged(), alpes.tally()
         begun = time.monotonic()
         with alpes.started("pipeline") as pipeline:

@@ -32,6 +32,8 @@ UNREAD = """
 SELECT count(*) FROM log_heads h LEFT JOIN lines l ON l.flow = h.flow AND l.source = 'log-' || h.partition
 WHERE coalesce(l.entry, -1) + 1 < h.next
 """
+# As much as the buffers and a million lines take.
+WARMING = "CREATE TABLE warm AS SELECT g, repeat('x', 200) FROM generate_series(1, 2200000) g"
 SETTLED = """
 SELECT (SELECT count(*) FROM unsettled) = 0 AND coalesce(closed_through > now() - interval '1 hour', false) FROM facts
 """
@@ -122,6 +124,16 @@ class Alpes:
         """What PostgreSQL has taken and written so far."""
         tables, indexes, wal = self.sql(SIZES).split("|")
         return Tally(cpu_seconds(self.postmaster()[0]), int(tables), int(indexes), int(float(wal)))
+
+    def warm(self):
+        """Brings a new cluster to where one is that has been at work: its buffers touched, segments of its log there."""
+        self.sql(WARMING)
+        self.sql("DROP TABLE warm")
+        self.checkpoint()
+
+    def checkpoint(self):
+        """Writes what waits to be written, so that what is measured next does not do it."""
+        self.sql("CHECKPOINT")
 
     def logged(self):
         """Entries of the log in PostgreSQL."""
