@@ -153,8 +153,7 @@ async fn take(options: &PgConnectOptions, flow: Flow, digest: &str, partitions: 
 type Finders<const N: usize> = LazyLock<[memmem::Finder<'static>; N]>;
 
 /// How lines begin that hold no campaign command, for a second `comando` would be a fault.
-const TRACKING_STARTS: [&[u8]; 2] =
-    [br#"{"comando":"registrar-impresion""#, br#"{"comando":"registrar-conversion""#];
+const TRACKING_STARTS: [&[u8]; 2] = [br#"{"comando":"registrar-impresion""#, br#"{"comando":"registrar-conversion""#];
 
 static CAMPAIGN_COMMANDS: Finders<3> =
     LazyLock::new(|| ["-campa", "-comisiones", "-influencer"].map(memmem::Finder::new));

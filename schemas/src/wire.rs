@@ -135,7 +135,8 @@ fn read<'a, T: serde::Deserialize<'a>>(payload: &'a [u8]) -> Result<T, Faults> {
         // serde would read an array as a record, too, key by key.
         Some(b'{') => {
             // All of it is looked at for UTF-8 at once, which is cheaper than text by text.
-            let read = std::str::from_utf8(payload).map_or_else(|_| serde_json::from_slice(payload), serde_json::from_str);
+            let read =
+                std::str::from_utf8(payload).map_or_else(|_| serde_json::from_slice(payload), serde_json::from_str);
             read.map_err(|error| malformed(format!("no es JSON válido: {error}")))
         }
         Some(_) => Err(malformed("debe ser un objeto JSON".into())),
