@@ -56,6 +56,7 @@ def backlog(report, folder, file, partitions, broker, url, admin, of_file):
     report.add(case, published_per_s=int(published.split(" published, ")[1].split("/")[0]))
     alpes = Alpes(folder / "data", PULSAR_URL=url, PULSAR_ADMIN=admin, ALPES_RELAY="off")
     with alpes.serving("queries"):
+        alpes.warm()
         before, cpu, begun = alpes.tally(), cpu_seconds(broker.pid), time.monotonic()
         with alpes.started("pipeline") as pipeline:
             wait_until_read(alpes, EVENTS)

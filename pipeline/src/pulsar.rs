@@ -24,7 +24,6 @@ use schemas::message::{Encoding, Origin};
 use schemas::{Position, RawMessage, Span, Timestamp};
 use sinks::line::Ownership;
 use sinks::pulsar::{Broker, BrokerError, COMMANDS, SUBSCRIPTION};
-use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 use tokio::sync::{OwnedMutexGuard, watch};
 use tokio::time::{timeout, timeout_at};
@@ -176,17 +175,9 @@ impl PulsarSource {
             Some(first) => self.take(&mut filling, first).await?,
             None => self.take_undecodable_tail(&mut filling).await?,
         }
-        loop {
-            let there = self.take_ready(&mut filling);
-            if there.is_pending() && filling.is_complete() {
-                break;
-            }
+        while !filling.is_complete() {
             let until = if filling.whole { deadline } else { tokio::time::Instant::now() + ENTRY_MAX };
-            let received = match there {
-                Poll::Ready(next) => Ok(next),
-                Poll::Pending => timeout_at(until, self.consumer.next()).await,
-            };
-            match received {
+            match timeout_at(until, self.consumer.next()).await {
                 Ok(message) => {
                     if let Some(message) = self.decoded(message)? {
                         self.take(&mut filling, message).await?;
@@ -198,38 +189,6 @@ impl PulsarSource {
         }
         self.gather = gathering(filling.messages.len(), begun.elapsed());
         Ok(filling)
-    }
-
-    /// Takes in what is there already, up to the bounds of a batch, as far as nobody needs to be asked: under load that
-    /// is almost every message. They are large, and each way through a future would copy them. Returns what needs more.
-    fn take_ready(&mut self, filling: &mut Filling) -> Poll<Next> {
-        let mut context = Context::from_waker(Waker::noop());
-        while !filling.is_complete() {
-            let message = match self.consumer.poll_next_unpin(&mut context) {
-                Poll::Ready(Some(Ok(message))) => message,
-                other => return other,
-            };
-            match self.in_order(filling, &message) {
-                Some((at, encoding)) => self.take_in(filling, message, at, encoding),
-                None => return Poll::Ready(Some(Ok(message))),
-            }
-        }
-        Poll::Pending
-    }
-
-    /// Where a message lies and how it is read, if it plainly comes next and somebody has asked for its schema before.
-    fn in_order(&self, filling: &Filling, message: &Received) -> Option<(Position, Encoding)> {
-        let at = position(message);
-        let within = at.index > 0 && !filling.messages.is_empty();
-        let next = within || (self.undecodable == 0 && gap::skipped(self.position, at) == Some(0));
-        let follows = at.ledger == self.ledger && at > self.position && next;
-        follows.then(|| self.schemas.known(message.metadata())).flatten().map(|encoding| (at, encoding))
-    }
-
-    fn take_in(&mut self, filling: &mut Filling, message: Received, at: Position, encoding: Encoding) {
-        filling.whole = ends_entry(&message, at);
-        self.position = at;
-        filling.push(raw(message, at, encoding));
     }
 
     /// Takes one message in: drops what was committed before, notices what is missing.
@@ -249,7 +208,9 @@ impl PulsarSource {
             self.check_gap(filling, at).await?;
         }
         let encoding = self.schemas.encoding(&self.broker.admin, message.metadata()).await?;
-        self.take_in(filling, message, at, encoding);
+        filling.whole = ends_entry(&message, at);
+        self.position = at;
+        filling.push(raw(message, at, encoding));
         Ok(())
     }
 

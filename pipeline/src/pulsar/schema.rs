@@ -26,27 +26,19 @@ impl Schemas {
         Self { topic: topic.to_owned(), unversioned, versions: HashMap::new() }
     }
 
-    /// How to read a message, if that can be told without asking the broker.
-    pub(super) fn known(&self, metadata: &MessageMetadata) -> Option<Encoding> {
-        if let Some(why) = unreadable(metadata) {
-            return Some(unsupported(why));
-        }
-        match &metadata.schema_version {
-            Some(version) => self.versions.get(version).cloned(),
-            None => Some(self.unversioned.clone()),
-        }
-    }
-
     /// How to read a message. Fails only when the broker cannot be asked.
     pub(super) async fn encoding(
         &mut self,
         admin: &Admin,
         metadata: &MessageMetadata,
     ) -> Result<Encoding, BrokerError> {
-        let version = match (self.known(metadata), &metadata.schema_version) {
-            (Some(known), _) => return Ok(known),
-            (None, version) => version.as_deref().unwrap_or_default(),
-        };
+        if let Some(why) = unreadable(metadata) {
+            return Ok(unsupported(why));
+        }
+        let Some(version) = metadata.schema_version.as_deref() else { return Ok(self.unversioned.clone()) };
+        if let Some(known) = self.versions.get(version) {
+            return Ok(known.clone());
+        }
         let encoding = match <[u8; 8]>::try_from(version) {
             Ok(number) => self.judge(admin.schema(&self.topic, u64::from_be_bytes(number)).await?),
             Err(_) => unsupported("la versión de su esquema no es un número"),
