@@ -9,12 +9,13 @@ from support.process import wait_until
 from support.report import setting
 from suites.line import add
 
-SETTINGS = {"EVENTS": setting("EVENTS", 1_000_000), "GROWTH": setting("GROWTH", 30)}
-EVENTS, GROWTH = SETTINGS.values()
+# Files stop coming when this much disk is used: three more follow, and their write-ahead log.
+SETTINGS = {
+    "EVENTS": setting("EVENTS", 1_000_000), "GROWTH": setting("GROWTH", 30), "DISK_MAX_GB": setting("DISK_MAX_GB", 30),
+}
+EVENTS, GROWTH, DISK_MAX_GB = SETTINGS.values()
 READ = "SELECT coalesce(sum(messages), 0) FROM lines WHERE source LIKE 'file-%'"
 WATCH_S = 0.05
-# Files stop coming when this much disk is used: three more follow, and their write-ahead log.
-DISK_MAX_GB = 17
 LARGEST = """
 SELECT regexp_replace(relname, '_[0-9_-]+$', ''), sum(pg_total_relation_size(oid)) FROM pg_class
 WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace GROUP BY 1 ORDER BY 2 DESC LIMIT 8

@@ -25,9 +25,9 @@ SELECT name FROM {kind}_names
 JOIN (SELECT {kind}, sum(impressions + clicks) AS n FROM windows GROUP BY 1) w USING ({kind})
 WHERE {kind} IN (SELECT {kind} FROM balances) ORDER BY n DESC
 """
-# Six hours by minutes: 360 points.
-RANGE = """
-SELECT to_char(end_ - interval '6 hours', format), to_char(end_, format)
+# The last hour and the last six hours by minutes: 60 and 360 points. By hours it is 60 points where nothing is asked.
+RANGES = """
+SELECT to_char(end_ - interval '1 hour', format), to_char(end_ - interval '6 hours', format), to_char(end_, format)
 FROM (SELECT max(start) AT TIME ZONE 'UTC' AS end_, 'YYYY-MM-DD"T"HH24:MI:SS"Z"' AS format FROM windows) w
 """
 
@@ -67,7 +67,7 @@ def fill(alpes, folder, size):
 def ask_about(alpes):
     """What is asked: a name, and a function that gives the path."""
     campaigns, influencers = [alpes.sql(NAMES.format(kind=kind)).splitlines() for kind in ("campaign", "influencer")]
-    since, until = alpes.sql(RANGE).split("|")
+    hour, six_hours, until = alpes.sql(RANGES).split("|")
     whose = {
         "busiest": (lambda: campaigns[0], lambda: influencers[0]),
         "any": (lambda: random.choice(campaigns), lambda: random.choice(influencers)),
@@ -75,8 +75,10 @@ def ask_about(alpes):
     for who, (campaign, influencer) in whose.items():
         yield f"statistics, {who} campaign", lambda of=campaign: f"{CAMPAIGN}/{of()}/estadisticas"
         yield f"statistics, {who} influencer", lambda of=influencer: f"{INFLUENCER}/{of()}/estadisticas"
-        yield f"series by minutes, {who}", lambda of=campaign: (
-            f"{CAMPAIGN}/{of()}/serie?granularidad=minuto&desde={since}&hasta={until}")
+        yield f"series by hours, {who}", lambda of=campaign: f"{CAMPAIGN}/{of()}/serie?hasta={until[:14]}00:00Z"
+        for name, since in {"hour": hour, "six hours": six_hours}.items():
+            yield f"series of {name} by minutes, {who}", lambda of=campaign, since=since: (
+                f"{CAMPAIGN}/{of()}/serie?granularidad=minuto&desde={since}&hasta={until}")
         yield f"ranking, {who}", lambda of=campaign: f"{CAMPAIGN}/{of()}/influencers"
         yield f"impressions, {who} campaign", lambda of=campaign: f"{CAMPAIGN}/{of()}/impresiones"
         yield f"balance, {who}", lambda of=influencer: f"/pagos/influencers/{of()}/saldo"

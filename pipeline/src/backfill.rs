@@ -213,4 +213,14 @@ mod tests {
             assert_eq!(CAMPAIGNS(line.as_bytes(), 1).is_some(), !kind.is_tracking(), "{line}");
         }
     }
+
+    #[test]
+    fn a_line_that_begins_as_tracking_is_never_a_campaign_command() {
+        for start in TRACKING_STARTS {
+            for key in [&b"comando"[..], br"comand\u006f"] {
+                let line = [start, b",\"", key, b"\":\"crear-campa\xc3\xb1a\"}"].concat();
+                assert!(schemas::wire::decode(None, &line).is_err(), "{}", String::from_utf8_lossy(&line));
+            }
+        }
+    }
 }
