@@ -46,3 +46,37 @@ impl<A: Operator, B: Operator<In = A::Out>> Operator for Then<A, B> {
         self.second.on_facts(facts);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Batch;
+    use schemas::{Position, Span};
+
+    /// Emits each item at once, and how many there were at the end.
+    #[derive(Default)]
+    struct Count(u32);
+
+    impl Operator for Count {
+        type In = u32;
+        type Out = u32;
+
+        fn on_item(&mut self, item: u32, out: &mut Output<'_, u32>) {
+            self.0 += 1;
+            out.emit(item);
+        }
+
+        fn on_end(&mut self, out: &mut Output<'_, u32>) {
+            out.emit(std::mem::take(&mut self.0));
+        }
+    }
+
+    #[test]
+    fn what_the_first_emits_at_the_end_goes_through_the_second_before_its_own_end() {
+        let span = Span { after: Position::START, through: Position::START, messages: 2 };
+        let mut both = Count::default().then(Count::default());
+        for _ in 0..2 {
+            assert_eq!(both.on_batch(Batch::new(vec![7, 8], span)).items, [7, 8, 2, 3]);
+        }
+    }
+}
