@@ -9,8 +9,11 @@ use std::path::Path;
 pub(super) const FILE: &str = "alpes.conf";
 
 const MIB: u64 = 1024 * 1024;
-/// Enough for the hot windows and indexes; the rest is better left to the system's own cache.
-const SHARED_BUFFERS_MIB_MAX: u64 = 512;
+/// Enough for the key of claims over forty million random ids: where it does not fit, every claim reads and writes a page.
+/// The rest is better left to the system's own cache.
+const SHARED_BUFFERS_MIB_MAX: u64 = 2_048;
+/// Where the memory is not known.
+const SHARED_BUFFERS_MIB_USUAL: u64 = 512;
 /// Below this PostgreSQL spends its time reading pages again.
 const SHARED_BUFFERS_MIB_MIN: u64 = 32;
 /// The share of the memory that PostgreSQL's manual gives to its buffers.
@@ -94,7 +97,7 @@ log_line_prefix = '%m [%p] '
 pub(super) const PORT: u16 = 5432;
 
 fn shared_buffers_mib(memory_mib: Option<u64>) -> u64 {
-    memory_mib.map_or(SHARED_BUFFERS_MIB_MAX, |memory| {
+    memory_mib.map_or(SHARED_BUFFERS_MIB_USUAL, |memory| {
         (memory / SHARED_BUFFERS_SHARE).clamp(SHARED_BUFFERS_MIB_MIN, SHARED_BUFFERS_MIB_MAX)
     })
 }
@@ -120,7 +123,7 @@ mod tests {
 
     #[test]
     fn buffers_follow_the_memory() {
-        let cases = [(None, 512), (Some(64), 32), (Some(1024), 256), (Some(24_000), 512)];
+        let cases = [(None, 512), (Some(64), 32), (Some(1024), 256), (Some(24_000), 2_048)];
         for (memory, buffers) in cases {
             assert_eq!(shared_buffers_mib(memory), buffers, "{memory:?}");
         }
