@@ -136,7 +136,7 @@ SELECT DISTINCT r.day FROM raw_days r JOIN unnest($1::timestamptz[], $2::timesta
 /// It says what `window_commissions` says, for many windows at once, where that view would look up terms and rules for
 /// each window and conversion anew:
 ///
-/// - `spells` are the times for which some terms hold for an influencer who has conversions; `rules` what they say.
+/// - `spells` are the times for which some terms hold for an influencer who has conversions; `rules` what these say.
 /// - `counted` adds windows up before it multiplies them, since their commissions are not rounded.
 /// - Whether anybody has terms of their own, and whether anything does not earn, is asked once before it is for each.
 const EARNED: &str = "
@@ -152,16 +152,14 @@ WITH pieces AS MATERIALIZED (
     FROM pieces p JOIN windows w ON w.campaign = $1 AND w.start >= p.since AND w.start < p.until
     WHERE p.grain = 'm' AND w.conversions > 0 AND w.influencer > 0
 ), spells AS MATERIALIZED (
-    SELECT s.influencer, greatest(s.since, t.valid_from) AS since, least(s.until, t.valid_until, own.since) AS until, t.terms
+    SELECT s.influencer, t.terms,
+           greatest(s.since, t.valid_from) AS since, least(s.until, t.valid_until, own.since) AS until
     FROM spans s
     JOIN terms_in_force t ON t.campaign = $1 AND (t.influencer = s.influencer OR t.influencer IS NULL)
          AND t.valid_from < s.until AND t.valid_until > s.since
     LEFT JOIN LATERAL (
         SELECT min(valid_from) AS since FROM terms WHERE campaign = $1 AND influencer = s.influencer
     ) own ON t.influencer IS NULL
-), rules AS MATERIALIZED (
-    SELECT r.terms, r.basis, r.conversion, r.currency, r.minimum, r.amount, r.percent * 0.01 AS share
-    FROM terms t JOIN commission_rules r ON r.terms = t.terms WHERE t.campaign = $1
 ), counted AS MATERIALIZED (
     SELECT date_bin($5, w.start, $6) AS bucket, t.terms, sum(w.impressions) AS impressions, sum(w.clicks) AS clicks
     FROM pieces p
@@ -174,6 +172,9 @@ WITH pieces AS MATERIALIZED (
             SELECT FROM not_earning n WHERE n.campaign = $1 AND (n.influencer IS NULL OR n.influencer = w.influencer)
                 AND w.start >= n.since AND w.start < n.until))
     GROUP BY 1, 2
+), rules AS MATERIALIZED (
+    SELECT r.terms, r.basis, r.conversion, r.currency, r.minimum, r.amount, r.percent * 0.01 AS share
+    FROM (SELECT terms FROM spells UNION SELECT terms FROM counted) t JOIN commission_rules r USING (terms)
 ), parts AS (
     SELECT date_bin($5, a.hour, $6) AS bucket, a.currency, a.amount
     FROM pieces p JOIN accruals a ON a.campaign = $1 AND a.hour >= p.since AND a.hour < p.until
