@@ -99,21 +99,16 @@ pub fn decode(kind: Option<Kind>, payload: &[u8]) -> Result<Record, Faults> {
         Some(kind) => kind,
         // Almost every line is a tracking command, so it is read as one at once.
         None => {
-            let mut record: Box<TrackingRecord> = read(payload)?;
+            let record: Box<TrackingRecord> = read(payload)?;
             let kind = kind_of(&record.comando)?;
             if kind.is_event() {
-                record.kind = kind;
-                return Ok(Record::Tracking(record));
+                return Ok(Record::tracking(kind, record));
             }
             kind
         }
     };
     Ok(match kind {
-        Kind::RecordImpression | Kind::RecordClick | Kind::RecordConversion => {
-            let mut record: Box<TrackingRecord> = read(payload)?;
-            record.kind = kind;
-            Record::Tracking(record)
-        }
+        Kind::RecordImpression | Kind::RecordClick | Kind::RecordConversion => Record::tracking(kind, read(payload)?),
         Kind::RecordReversal => Record::Reversal(Box::new(read(payload)?)),
         Kind::CreateCampaign => Record::Campaign(Box::new(read(payload)?)),
         Kind::DefineCommissions => Record::Terms(Box::new(read(payload)?)),
@@ -165,6 +160,12 @@ fn kind_of(comando: &Text) -> Result<Kind, Faults> {
 }
 
 impl Record {
+    /// What was sent as a command of this kind.
+    fn tracking(kind: Kind, mut record: Box<TrackingRecord>) -> Self {
+        record.kind = kind;
+        Self::Tracking(record)
+    }
+
     /// The kind of command, as far as it can be told.
     pub const fn kind(&self) -> Kind {
         match self {

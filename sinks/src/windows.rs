@@ -46,11 +46,7 @@ async fn add_counts(writer: &mut Writer<'_>, counts: &HashMap<WindowKey, WindowC
     }
     rows.sort_unstable_by_key(|(key, _)| *key);
     let (known, new): (Vec<CountRow>, Vec<CountRow>) = rows.iter().partition(|(key, _)| writer.opened.may_hold(key));
-    let write = |rows: &mut CopyRows, row| {
-        write_count(rows, row);
-        Ok(())
-    };
-    if copy_if_new(writer.connection, COPY_COUNTS, &new, write).await? {
+    if copy_if_new(writer.connection, COPY_COUNTS, &new, write_count).await? {
         upsert_counts(writer, &known).await?;
     } else {
         upsert_counts(writer, &rows).await?;
@@ -61,7 +57,7 @@ async fn add_counts(writer: &mut Writer<'_>, counts: &HashMap<WindowKey, WindowC
 
 type CountRow = (NumberedKey, WindowCount);
 
-fn write_count(rows: &mut CopyRows, ((campaign, start, influencer), count): &CountRow) {
+fn write_count(rows: &mut CopyRows, ((campaign, start, influencer), count): &CountRow) -> Result<(), sqlx::Error> {
     rows.row(COLUMNS)
         .i32(*campaign)
         .timestamp((*start).into())
@@ -70,6 +66,7 @@ fn write_count(rows: &mut CopyRows, ((campaign, start, influencer), count): &Cou
         .i64(count.clicks)
         .i64(count.conversions)
         .i32(i32::from(count.late));
+    Ok(())
 }
 
 async fn upsert_counts(writer: &mut Writer<'_>, rows: &[CountRow]) -> Result<(), SinkError> {

@@ -101,7 +101,7 @@ impl ComandoAlpes<'_> {
         let kind = kind_of(&text(self.comando))?;
         Ok(match kind {
             Kind::RecordImpression | Kind::RecordClick | Kind::RecordConversion => {
-                Record::Tracking(Box::new(self.into_tracking().of(kind)))
+                Record::tracking(kind, Box::new(self.into_tracking()))
             }
             Kind::CreateCampaign => Record::Campaign(Box::new(self.into_campaign())),
             Kind::DefineCommissions => Record::Terms(Box::new(self.into_terms())),

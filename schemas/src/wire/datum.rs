@@ -41,7 +41,7 @@ pub fn decode_avro(schema: &WriterSchema, payload: &[u8]) -> Result<Record, Faul
 }
 
 fn tracking(kind: Kind, record: TrackingRecord) -> Record {
-    Record::Tracking(Box::new(record.of(kind)))
+    Record::tracking(kind, Box::new(record))
 }
 
 fn read<'a, T: Deserialize<'a>>(schema: &WriterSchema, payload: &'a [u8]) -> Result<T, Faults> {

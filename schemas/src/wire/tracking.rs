@@ -71,11 +71,6 @@ impl Default for TrackingRecord {
 }
 
 impl TrackingRecord {
-    pub(super) fn of(mut self, kind: Kind) -> Self {
-        self.kind = kind;
-        self
-    }
-
     pub(super) fn event_time(&self) -> Option<Timestamp> {
         self.timestamp.sound_instant()
     }
