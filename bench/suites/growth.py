@@ -9,7 +9,7 @@ from support.process import wait_until
 from support.report import setting
 from suites.line import add
 
-# Files stop coming when this much disk is used: three more follow, and their write-ahead log.
+# DISK_MAX_GB: files stop coming when so much disk is used. Three more follow, and their write-ahead log.
 SETTINGS = {
     "EVENTS": setting("EVENTS", 1_000_000), "GROWTH": setting("GROWTH", 30), "DISK_MAX_GB": setting("DISK_MAX_GB", 30),
 }

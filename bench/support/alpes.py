@@ -32,7 +32,7 @@ UNREAD = """
 SELECT count(*) FROM log_heads h LEFT JOIN lines l ON l.flow = h.flow AND l.source = 'log-' || h.partition
 WHERE coalesce(l.entry, -1) + 1 < h.next
 """
-# As much as the buffers and a million lines take.
+# As much as a million lines take, of buffers and of the write-ahead log.
 WARMING = "CREATE TABLE warm AS SELECT g, repeat('x', 200) FROM generate_series(1, 2200000) g"
 SETTLED = """
 SELECT (SELECT count(*) FROM unsettled) = 0 AND coalesce(closed_through > now() - interval '1 hour', false) FROM facts
