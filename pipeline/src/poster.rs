@@ -13,8 +13,8 @@ use crate::{LineError, flows};
 
 /// How often an idle ledger looks for marks: the delay of a commission on a quiet day.
 const IDLE: Duration = Duration::from_millis(200);
-/// How long it rests, in multiples of how long it worked: hours that change all the time are then settled less often, and
-/// the lines keep most of the machine.
+/// How long it rests while lines count, in multiples of how long it worked: hours that change all the time are then
+/// settled less often, and the lines keep most of the machine. Where none counts it does not rest before all is settled.
 const REST: u32 = 2;
 /// The longest rest: commissions are never further behind than this and their work.
 const REST_MAX: Duration = Duration::from_secs(10);
@@ -36,26 +36,23 @@ async fn lead(options: &PgConnectOptions, shutdown: &mut watch::Receiver<bool>) 
     let Some(ledger) = Ledger::lead(options).await? else { return Ok(()) };
     let ledger = Arc::new(Mutex::new(ledger));
     while !*shutdown.borrow() {
-        let worked = work(ledger.clone(), shutdown).await?;
-        sleep_unless_stopped((worked * REST).clamp(IDLE, REST_MAX), shutdown).await;
+        let mut postings = std::pin::pin!(flows::postings(ledger.clone()));
+        let mut started = Instant::now();
+        while let Some(posted) = postings.try_next().await? {
+            let worked = started.elapsed();
+            counter!("alpes_ledger_postings_total").increment(posted);
+            histogram!("alpes_ledger_settling_seconds").record(worked);
+            if ledger.lock().await.lines_have_counted().await? {
+                sleep_unless_stopped((worked * REST).min(REST_MAX), shutdown).await;
+            }
+            if *shutdown.borrow() {
+                return Ok(());
+            }
+            started = Instant::now();
+        }
+        sleep_unless_stopped(IDLE, shutdown).await;
     }
     Ok(())
-}
-
-/// Settles what there is, or until shutdown; returns how long that took.
-async fn work(ledger: Arc<Mutex<Ledger>>, shutdown: &watch::Receiver<bool>) -> Result<Duration, LineError> {
-    let started = Instant::now();
-    let mut last = started;
-    let mut postings = std::pin::pin!(flows::postings(ledger));
-    while let Some(posted) = postings.try_next().await? {
-        counter!("alpes_ledger_postings_total").increment(posted);
-        histogram!("alpes_ledger_settling_seconds").record(last.elapsed());
-        last = Instant::now();
-        if *shutdown.borrow() {
-            break;
-        }
-    }
-    Ok(started.elapsed())
 }
 
 /// Settles all that there is, once; for tools and tests.

@@ -37,6 +37,8 @@ pub struct Ledger {
     after: Mark,
     /// The marks that the transaction under way took.
     taken: BTreeSet<Mark>,
+    /// What the lines had counted when it was last looked at.
+    counted: i64,
 }
 
 impl Ledger {
@@ -45,7 +47,21 @@ impl Ledger {
         let mut connection = session::connect(options, "ledger").await?;
         let lock = sqlx::query_scalar("SELECT pg_try_advisory_lock($1)").bind(locks::LEDGER);
         let leads: bool = lock.fetch_one(&mut connection).await?;
-        Ok(leads.then(|| Self { connection, rules: Arc::default(), after: Mark::FIRST, taken: BTreeSet::new() }))
+        let nothing = |connection| Self {
+            connection,
+            rules: Arc::default(),
+            after: Mark::FIRST,
+            taken: BTreeSet::new(),
+            counted: 0,
+        };
+        Ok(leads.then(|| nothing(connection)))
+    }
+
+    /// Whether lines have counted anything since this was last asked.
+    pub async fn lines_have_counted(&mut self) -> Result<bool, SinkError> {
+        let counted = "SELECT coalesce(sum(messages), 0)::bigint FROM lines";
+        let counted: i64 = sqlx::query_scalar(counted).fetch_one(&mut self.connection).await?;
+        Ok(counted != std::mem::replace(&mut self.counted, counted))
     }
 
     /// Begins a transaction that takes marks away, and reads what they name. Nothing, and no transaction, if there are

@@ -96,12 +96,47 @@ async fn closed_through(connection: &mut PgConnection) -> Result<Instant, sqlx::
     Ok(closed.unwrap_or(Instant::UNIX_EPOCH))
 }
 
-const COUNTED: &str = "
-SELECT m.campaign, m.influencer, m.hour, w.terms, w.rule, sum(w.quantity) AS quantity
-FROM unnest($1::int[], $2::int[], $3::timestamptz[]) AS m(campaign, influencer, hour)
-JOIN rated_windows w ON w.campaign = m.campaign AND w.influencer = m.influencer
-     AND w.start >= m.hour AND w.start < m.hour + interval '1 hour' AND w.start < $4
-GROUP BY m.campaign, m.influencer, m.hour, w.terms, w.rule";
+/// The times within the marked hours for which some terms hold for the influencer. Looked up once for an hour and not for
+/// everything in it, and before anything else: whatever the statistics of young tables say, windows and conversions are
+/// then found by influencer and time. It says what `rated_windows` and `rated_conversions` say, as does the rest.
+macro_rules! of_spells {
+    ($statement:literal) => {
+        concat!(
+            "WITH spells AS MATERIALIZED (
+                SELECT m.campaign, m.influencer, t.terms, greatest(m.hour, t.valid_from) AS since,
+                       least(m.hour + interval '1 hour', t.valid_until, own.since) AS until
+                FROM unnest($1::int[], $2::int[], $3::timestamptz[]) AS m(campaign, influencer, hour)
+                JOIN terms_in_force t ON t.campaign = m.campaign AND t.campaign = ANY ($1)
+                     AND (t.influencer = m.influencer OR t.influencer IS NULL)
+                     AND t.valid_from < m.hour + interval '1 hour' AND t.valid_until > m.hour
+                LEFT JOIN LATERAL (
+                    SELECT min(o.valid_from) AS since FROM terms o
+                    WHERE o.campaign = m.campaign AND o.influencer = m.influencer
+                ) own ON t.influencer IS NULL
+                WHERE m.influencer > 0
+            )",
+            $statement
+        )
+    };
+}
+
+const COUNTED: &str = of_spells!(
+    "
+SELECT w.campaign, w.influencer, w.hour, w.terms, r.rule, CASE r.basis WHEN 1 THEN w.impressions ELSE w.clicks END AS quantity
+FROM (
+    SELECT s.campaign, s.influencer, date_trunc('hour', w.start, 'UTC') AS hour, s.terms,
+           sum(w.impressions) AS impressions, sum(w.clicks) AS clicks
+    FROM spells s
+    JOIN windows w ON w.campaign = s.campaign AND w.influencer = s.influencer
+         AND w.start >= s.since AND w.start < s.until AND w.start < $4
+    WHERE NOT EXISTS (
+        SELECT FROM not_earning n WHERE n.campaign = w.campaign AND (n.influencer IS NULL OR n.influencer = w.influencer)
+            AND w.start >= n.since AND w.start < n.until)
+    GROUP BY 1, 2, 3, 4
+) AS w
+JOIN commission_rules r ON r.terms = w.terms AND r.basis IN (1, 2)
+     AND CASE r.basis WHEN 1 THEN w.impressions ELSE w.clicks END > 0"
+);
 
 #[derive(Debug, FromRow)]
 struct CountedRow {
@@ -140,16 +175,24 @@ SELECT DISTINCT r.day FROM raw_days r
 JOIN (SELECT DISTINCT h AS hour FROM unnest($1::timestamptz[]) AS h) h
   ON r.event_from < h.hour + interval '1 hour' AND r.event_to >= h.hour";
 
-const SOLD: &str = "
-SELECT c.campaign, c.influencer, c.id, c.event_time, c.amount, c.currency, c.terms, c.rule,
+const SOLD: &str = of_spells!(
+    "
+SELECT c.campaign, c.influencer, c.id, c.event_time, c.amount, c.currency, s.terms, r.rule,
        least(coalesce(v.amount, 0), c.amount) AS refunded, coalesce(v.amount >= c.amount, false) AS undone
-FROM unnest($1::int[], $2::int[], $3::timestamptz[]) AS m(campaign, influencer, hour)
-JOIN rated_conversions c ON c.campaign = m.campaign AND c.influencer = m.influencer
-     AND c.event_time >= m.hour AND c.event_time < m.hour + interval '1 hour' AND c.day = ANY ($4)
+FROM spells s
+JOIN conversions c ON c.campaign = s.campaign AND c.influencer = s.influencer
+     AND c.event_time >= s.since AND c.event_time < s.until AND c.day = ANY ($4)
+JOIN commission_rules r ON r.terms = s.terms AND r.basis = 3 AND r.conversion = c.kind
+     AND (r.currency IS NULL OR r.amount IS NOT NULL OR r.currency = c.currency)
+     AND (r.minimum IS NULL OR r.currency = c.currency AND c.amount >= r.minimum)
 LEFT JOIN LATERAL (
     SELECT sum(coalesce(e.amount, c.amount)) AS amount FROM effective_reversals e
     WHERE e.conversion_id = c.id AND NOT e.open AND (e.currency IS NULL OR e.currency = c.currency)
-) AS v ON true";
+) AS v ON true
+WHERE NOT EXISTS (
+    SELECT FROM not_earning n WHERE n.campaign = c.campaign AND (n.influencer IS NULL OR n.influencer = c.influencer)
+        AND c.event_time >= n.since AND c.event_time < n.until)"
+);
 
 #[derive(Debug, FromRow)]
 pub(super) struct SoldRow {
