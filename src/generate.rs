@@ -42,6 +42,8 @@ pub struct Mix {
     pub duplicates: u32,
     /// Lines of a hundred that are faulty.
     pub faults: u32,
+    /// Who works for which campaigns, and who is famous; the same number gives the same programme.
+    pub programme: u64,
 }
 
 /// Makes lines.
@@ -55,7 +57,7 @@ pub struct Generator {
 impl Generator {
     /// The lines of `seed` in this mix.
     pub fn new(mix: Mix, seed: u64) -> Self {
-        let cast = Cast::new(mix.influencers, mix.campaigns, &mut Dice::for_cast(seed));
+        let cast = Cast::new(mix.influencers, mix.campaigns, &mut Dice::for_cast(mix.programme));
         Self { mix, cast, dice: Dice::for_lines(seed) }
     }
 
@@ -112,11 +114,15 @@ mod tests {
             start: Timestamp::parse("2026-01-01T00:00:00Z").unwrap(),
             duplicates: 10,
             faults: 1,
+            programme: 7,
         }
     }
 
     fn lines(seed: u64) -> Vec<String> {
-        let mut generator = Generator::new(mix(), seed);
+        lines_of(&mut Generator::new(mix(), seed))
+    }
+
+    fn lines_of(generator: &mut Generator) -> Vec<String> {
         let line = |number| {
             let mut out = Vec::new();
             generator.write(number, &mut out);
@@ -141,6 +147,21 @@ mod tests {
         let digest = blake3::hash(LINES.concat().as_bytes()).to_hex();
         assert_eq!(digest.as_str(), "279105ccbdd9b73f3c3dedafb5b71b338b9e8e51f321304c1ddbaba60948939c");
         assert_ne!(*LINES, lines(8));
+    }
+
+    #[test]
+    fn files_of_a_programme_have_other_events_of_the_same_people() {
+        let pairs = |lines: &[String]| -> HashSet<_> {
+            let tracked = lines.iter().filter_map(|line| match judge(line) {
+                Ok(Command::Track(event)) => Some((event.campaign, event.influencer)),
+                _ => None,
+            });
+            tracked.collect()
+        };
+        let other_programme = lines_of(&mut Generator::new(Mix { programme: 8, ..mix() }, 7));
+        let (these, others, strangers) = (pairs(&LINES), pairs(&lines(8)), pairs(&other_programme));
+        assert!(these.intersection(&others).count() * 2 > these.len());
+        assert!(these.intersection(&strangers).count() * 20 < these.len());
     }
 
     #[test]

@@ -17,7 +17,8 @@ ROOT = Path(__file__).resolve().parents[2]
 RELEASE = ROOT / os.environ.get("CARGO_TARGET_DIR", "target") / "release"
 ALPES = RELEASE / "alpes"
 SEED = 7
-HOURS_EACH = 6
+# A million events in six hours; fewer come in as many hours less, so that a minute has as many of them.
+EVENTS_EACH, HOURS_EACH = 1_000_000, 6
 FIRST_EVENT = datetime(2026, 1, 1, tzinfo=timezone.utc)
 START_MAX_S = 120
 START_POLL_S = 0.02
@@ -159,10 +160,11 @@ class Alpes:
 
 
 def generate(out, events, number=0):
-    """The file of events number `number`: another seed, and the hours that follow those of the file before."""
+    """The file of events number `number`: the same people, and the hours that follow those of the file before."""
     start = FIRST_EVENT + timedelta(hours=HOURS_EACH * number)
-    run([ALPES, "generate", "--events", str(events), "--seed", str(SEED + number), "--hours", str(HOURS_EACH),
-         "--start", start.strftime("%Y-%m-%dT%H:%M:%SZ"), "--out", str(out)])
+    hours = max(1, HOURS_EACH * events // EVENTS_EACH)
+    run([ALPES, "generate", "--events", str(events), "--seed", str(SEED + number), "--programme", str(SEED),
+         "--hours", str(hours), "--start", start.strftime("%Y-%m-%dT%H:%M:%SZ"), "--out", str(out)])
     return out
 
 

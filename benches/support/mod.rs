@@ -39,6 +39,7 @@ fn raw() -> Batch<RawMessage> {
         start: START,
         duplicates: 10,
         faults: 1,
+        programme: 7,
     };
     let mut generator = Generator::new(mix, 7);
     let message = |number: usize| {

@@ -22,6 +22,10 @@ pub struct Args {
     /// The same seed gives the same lines
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
+    /// Who works for which campaigns, and who is famous; the seed where it is missing. Files of one programme have other
+    /// events of the same people
+    #[arg(long, value_name = "N")]
+    pub programme: Option<u64>,
     /// Where to
     #[command(flatten)]
     pub output: OutputArgs,
@@ -54,7 +58,7 @@ pub async fn run(args: Args, _settings: Settings) -> Result<(), CommandError> {
 }
 
 impl Args {
-    const fn mix(&self) -> Mix {
+    fn mix(&self) -> Mix {
         Mix {
             events: self.events,
             campaigns: self.campaigns,
@@ -63,6 +67,7 @@ impl Args {
             start: self.start,
             duplicates: self.duplicates,
             faults: self.faults,
+            programme: self.programme.unwrap_or(self.seed),
         }
     }
 }

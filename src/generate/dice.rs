@@ -18,9 +18,9 @@ impl Dice {
         Self(ChaCha8Rng::seed_from_u64(seed))
     }
 
-    /// For all that the lines of `seed` share.
-    pub(super) fn for_cast(seed: u64) -> Self {
-        let mut chacha = ChaCha8Rng::seed_from_u64(seed);
+    /// For all that the lines of a programme share.
+    pub(super) fn for_cast(programme: u64) -> Self {
+        let mut chacha = ChaCha8Rng::seed_from_u64(programme);
         chacha.set_stream(CAST_STREAM);
         Self(chacha)
     }
