@@ -14,8 +14,10 @@ use pipeline::poster;
 use pipeline::run::{Keep, run};
 use property::{block_on, cases, shuffle};
 use proptest::prelude::*;
+use rust_decimal::Decimal;
 use schemas::message::{Encoding, Origin};
-use schemas::{Kind, Position, RawMessage, Timestamp};
+use schemas::money::round_commission;
+use schemas::{Currency, Kind, Position, RawMessage, Timestamp};
 use sinks::line::LineSpec;
 use sinks::{Flow, Line, closer};
 use sqlx::postgres::PgConnectOptions;
@@ -229,5 +231,19 @@ proptest! {
         shuffle(&mut shuffled, seed);
         let (one, other) = block_on(async { (outcome(&steps).await, outcome(&shuffled).await) });
         prop_assert_eq!(one, other);
+    }
+}
+
+/// Statistics and `verify` round in PostgreSQL.
+#[tokio::test]
+async fn postgresql_rounds_as_the_ledger_does() {
+    let mut connection = support::database().await.connect().await.unwrap();
+    let select = "SELECT exact, round_half_even(exact, 2)
+                  FROM generate_series(-2, 2, 0.0005) AS n CROSS JOIN LATERAL (VALUES (n), (n + 0.000000001), (trim_scale(n)))
+                       AS v(exact)";
+    let rounded: Vec<(Decimal, Decimal)> = sqlx::query_as(select).fetch_all(&mut connection).await.unwrap();
+    assert_eq!(rounded.len(), 3 * 8_001);
+    for (exact, rounded) in rounded {
+        assert_eq!(rounded, round_commission(exact, Currency::Cop), "{exact}");
     }
 }

@@ -9,7 +9,8 @@ use std::path::Path;
 use alpes::verify::verify;
 use pipeline::poster;
 use sqlx::migrate::Migrator;
-use sqlx::{AssertSqlSafe, ConnectOptions};
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{AssertSqlSafe, ConnectOptions, PgConnection};
 
 /// The last migration before there was a ledger.
 const WITHOUT_LEDGER: i64 = 3;
@@ -47,16 +48,33 @@ INSERT INTO terms (tenant, id, campaign, valid_from, defined_at)
 VALUES (1, '00000000-0000-4000-8000-000000000004', 1, '2025-12-01Z', now());
 INSERT INTO commission_rules VALUES (1, 2, 0, 100, 'COP', NULL), (1, 3, 1, NULL, NULL, 7);";
 
-#[tokio::test(flavor = "multi_thread")]
-async fn what_was_counted_before_there_was_a_ledger_is_posted() {
+/// The last migration with totals of their own for each file.
+const TOTALS_OF_FILES: i64 = 8;
+
+/// Two files in two partitions each, and a line that lives.
+const TOTALS: &str = "
+INSERT INTO lines (flow, source, live) VALUES
+    ('tracking', 'log-0', true), ('tracking', 'file-a-0', false), ('tracking', 'file-a-1', false),
+    ('tracking', 'file-b-0', false), ('tracking', 'file-b-1', false);
+INSERT INTO campaign_totals SELECT 1, n, n, 10 * n, 100 * n FROM generate_series(1, 5) AS n;
+INSERT INTO campaign_total_amounts SELECT 1, n, 'COP', n FROM generate_series(1, 5) AS n;";
+
+/// A database as one migration left it, with rows of that time.
+async fn as_of(migration: i64, rows: &str) -> (PgConnectOptions, PgConnection) {
     let options = support::empty_database().await;
     let mut connection = options.connect().await.unwrap();
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("sinks/migrations");
     let mut old = Migrator::new(folder).await.unwrap();
-    old.migrations.to_mut().retain(|migration| migration.version <= WITHOUT_LEDGER);
+    old.migrations.to_mut().retain(|it| it.version <= migration);
     old.run_direct(None, &mut connection, false).await.unwrap();
     sqlx::raw_sql("SET timezone = 'UTC'").execute(&mut connection).await.unwrap();
-    sqlx::raw_sql(AssertSqlSafe(COUNTED)).execute(&mut connection).await.unwrap();
+    sqlx::raw_sql(AssertSqlSafe(rows)).execute(&mut connection).await.unwrap();
+    (options, connection)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_counted_before_there_was_a_ledger_is_posted() {
+    let (options, mut connection) = as_of(WITHOUT_LEDGER, COUNTED).await;
     sinks::migrate(&options).await.unwrap();
     poster::drain(&options).await.unwrap();
     let owed: String =
@@ -66,4 +84,14 @@ async fn what_was_counted_before_there_was_a_ledger_is_posted() {
     for outcome in verify(&options, |_| ()).await.unwrap() {
         assert_eq!(outcome.different, 0, "{}: {:?}", outcome.name, outcome.examples);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn totals_of_files_are_added_up_by_partition() {
+    let (options, mut connection) = as_of(TOTALS_OF_FILES, TOTALS).await;
+    sinks::migrate(&options).await.unwrap();
+    let totals = "SELECT summand, impressions, clicks, conversions, amount::bigint
+                  FROM campaign_totals JOIN campaign_total_amounts USING (campaign, summand) ORDER BY summand";
+    let totals: Vec<(i32, i64, i64, i64, i64)> = sqlx::query_as(totals).fetch_all(&mut connection).await.unwrap();
+    assert_eq!(totals, [(-2, 8, 80, 800, 8), (-1, 6, 60, 600, 6), (1, 1, 10, 100, 1)]);
 }

@@ -124,9 +124,9 @@ impl OfRange {
     }
 }
 
-/// Raw rows lie in days of commit; these can hold rows of the pieces.
+/// Raw rows lie in days of commit; only these can hold rows of the pieces.
 const DAYS: &str = "
-SELECT DISTINCT r.day FROM raw_days r JOIN unnest($1::timestamptz[], $2::timestamptz[]) AS p(since, until)
+SELECT min(r.day), max(r.day) FROM raw_days r JOIN unnest($1::timestamptz[], $2::timestamptz[]) AS p(since, until)
     ON r.event_from < p.until AND r.event_to >= p.since";
 
 /// Hours and days are what their hours had brought when they were settled last; hours that have changed since then, and
@@ -192,7 +192,7 @@ WITH pieces AS MATERIALIZED (
            coalesce(r.amount, round_half_even(c.amount * r.share, 2))
     FROM spells s
     JOIN conversions c ON c.campaign = $1 AND c.influencer = s.influencer
-         AND c.event_time >= s.since AND c.event_time < s.until AND c.day = ANY ($7)
+         AND c.event_time >= s.since AND c.event_time < s.until AND c.day BETWEEN $7 AND $8
     JOIN rules r ON r.terms = s.terms AND r.basis = 3 AND r.conversion = c.kind
     WHERE (r.currency IS NULL OR r.amount IS NOT NULL OR r.currency = c.currency)
       AND (r.minimum IS NULL OR r.currency = c.currency AND c.amount >= r.minimum)
@@ -223,7 +223,8 @@ pub(crate) async fn buckets(
     let instant = |timestamp: Timestamp| DateTime::<Utc>::from(timestamp);
     let since: Vec<_> = pieces.iter().map(|piece| instant(piece.range.from)).collect();
     let until: Vec<_> = pieces.iter().map(|piece| instant(piece.range.to)).collect();
-    let days: Vec<NaiveDate> = sqlx::query_scalar(DAYS).bind(&since).bind(&until).fetch_all(pool).await?;
+    let (first, last): (Option<NaiveDate>, Option<NaiveDate>) =
+        sqlx::query_as(DAYS).bind(&since).bind(&until).fetch_one(pool).await?;
     let columns: Columns = sqlx::query_as(EARNED)
         .bind(campaign)
         .bind(pieces.iter().map(|piece| piece.grain.letter()).collect::<Vec<_>>())
@@ -231,7 +232,8 @@ pub(crate) async fn buckets(
         .bind(until)
         .bind(PgInterval { months: 0, days: 0, microseconds: width.as_micros() as i64 })
         .bind(instant(origin))
-        .bind(days)
+        .bind(first)
+        .bind(last)
         .fetch_one(pool)
         .await?;
     let mut buckets: HashMap<Timestamp, Earned> = HashMap::new();

@@ -64,6 +64,7 @@ class Alpes:
         self.env = os.environ | {
             "ALPES_DATA": str(self.folder), "ALPES_HTTP": f"127.0.0.1:{self.http}",
             "ALPES_QUERIES": f"127.0.0.1:{self.queries}", "ALPES_LOG": "error",
+            "MIMALLOC_PURGE_DELAY": "10",  # as in the image
         } | settings
 
     def run(self, *arguments):

@@ -1,4 +1,4 @@
-//! `campaign_totals` and `campaign_total_amounts`: per campaign and line; readers add the lines up.
+//! `campaign_totals` and `campaign_total_amounts`: per campaign and summand, see `lines.summand`; readers add these up.
 
 use foldhash::HashMap;
 use rust_decimal::Decimal;
@@ -8,19 +8,21 @@ use crate::SinkError;
 use crate::epoch::Writer;
 
 const ADD_COUNTS: &str = "
-INSERT INTO campaign_totals AS t (campaign, line, impressions, clicks, conversions, updated_at)
-SELECT r.campaign, $1, r.impressions, r.clicks, r.conversions, clock_timestamp()
+INSERT INTO campaign_totals AS t (campaign, summand, impressions, clicks, conversions, updated_at)
+SELECT r.campaign, l.summand, r.impressions, r.clicks, r.conversions, clock_timestamp()
 FROM unnest($2::int[], $3::bigint[], $4::bigint[], $5::bigint[]) AS r(campaign, impressions, clicks, conversions)
-ON CONFLICT (campaign, line) DO UPDATE
+JOIN lines l ON l.line = $1
+ON CONFLICT (campaign, summand) DO UPDATE
 SET impressions = t.impressions + excluded.impressions, clicks = t.clicks + excluded.clicks,
     conversions = t.conversions + excluded.conversions, updated_at = excluded.updated_at";
 
 const ADD_AMOUNTS: &str = "
-INSERT INTO campaign_total_amounts AS t (campaign, line, currency, amount)
-SELECT r.campaign, $1, r.currency, r.amount FROM unnest($2::int[], $3::text[], $4::numeric[]) AS r(campaign, currency, amount)
-ON CONFLICT (campaign, line, currency) DO UPDATE SET amount = t.amount + excluded.amount";
+INSERT INTO campaign_total_amounts AS t (campaign, summand, currency, amount)
+SELECT r.campaign, l.summand, r.currency, r.amount
+FROM unnest($2::int[], $3::text[], $4::numeric[]) AS r(campaign, currency, amount) JOIN lines l ON l.line = $1
+ON CONFLICT (campaign, summand, currency) DO UPDATE SET amount = t.amount + excluded.amount";
 
-/// Adds to the totals of this line.
+/// Adds to the totals of this line's summand. Another file may share it, so rows are sorted: nobody waits in a circle.
 pub(crate) async fn add(
     writer: &mut Writer<'_>,
     totals: &HashMap<CampaignId, CampaignTotal>,

@@ -39,28 +39,31 @@ FULL JOIN window_amounts s USING (campaign, start, influencer, currency)",
 const CAMPAIGN_TOTALS: Check = Check {
     name: "campaign totals",
     pairs: "
-WITH pairs AS (
-SELECT campaign, line, e.impressions AS i, e.clicks AS c, e.conversions AS v, s.impressions, s.clicks, s.conversions
-FROM (SELECT campaign, line,
-             count(*) FILTER (WHERE what = 'i') AS impressions, count(*) FILTER (WHERE what = 'c') AS clicks,
-             count(*) FILTER (WHERE what = 'v') AS conversions
-      FROM (SELECT campaign, line, CASE WHEN click THEN 'c' ELSE 'i' END AS what FROM impressions
-            UNION ALL SELECT campaign, line, 'v' FROM conversions) r
-      GROUP BY campaign, line) e
-FULL JOIN campaign_totals s USING (campaign, line)
+WITH summands AS MATERIALIZED (SELECT summand, sum(unstored) AS unstored FROM lines GROUP BY summand),
+pairs AS (
+SELECT campaign, summand, e.impressions AS i, e.clicks AS c, e.conversions AS v, s.impressions, s.clicks, s.conversions
+FROM (SELECT campaign, summand,
+             coalesce(sum(n) FILTER (WHERE what = 'i'), 0) AS impressions,
+             coalesce(sum(n) FILTER (WHERE what = 'c'), 0) AS clicks,
+             coalesce(sum(n) FILTER (WHERE what = 'v'), 0) AS conversions
+      FROM (SELECT campaign, line, CASE WHEN click THEN 'c' ELSE 'i' END AS what, count(*) AS n FROM impressions
+            GROUP BY 1, 2, 3
+            UNION ALL SELECT campaign, line, 'v', count(*) FROM conversions GROUP BY 1, 2) r
+      JOIN lines USING (line) GROUP BY campaign, summand) e
+FULL JOIN campaign_totals s USING (campaign, summand)
 )
 SELECT (i, c, v) IS NOT DISTINCT FROM (impressions, clicks, conversions)
            OR l.unstored > 0 AND coalesce(i, 0) <= impressions AND coalesce(c, 0) <= clicks
               AND coalesce(v, 0) = conversions AS same,
-       campaign, NULL::int AS influencer, 'line ' || line AS place,
+       campaign, NULL::int AS influencer, 'summand ' || summand AS place,
        i || ' impressions, ' || c || ' clicks, ' || v || ' conversions' AS expected,
        impressions || ' impressions, ' || clicks || ' clicks, ' || conversions || ' conversions' AS found
-FROM pairs LEFT JOIN lines l USING (line)
+FROM pairs LEFT JOIN summands l USING (summand)
 UNION ALL
-SELECT l.unstored = p.n, NULL, NULL, 'line ' || line, l.unstored || ' events without a row',
+SELECT l.unstored = p.n, NULL, NULL, 'summand ' || summand, l.unstored || ' events without a row',
        p.n || ' more events than rows'
-FROM lines l
-JOIN (SELECT line, sum(impressions + clicks) - coalesce(sum(i + c), 0) AS n FROM pairs GROUP BY line) p USING (line)
+FROM summands l
+JOIN (SELECT summand, sum(impressions + clicks) - coalesce(sum(i + c), 0) AS n FROM pairs GROUP BY summand) p USING (summand)
 WHERE l.unstored > 0",
 };
 
@@ -68,12 +71,13 @@ const CAMPAIGN_TOTAL_AMOUNTS: Check = Check {
     name: "campaign total amounts",
     pairs: "
 SELECT coalesce(e.amount, 0) = coalesce(s.amount, 0) AS same, campaign, NULL::int AS influencer,
-       format('line %s %s', line, currency) AS place, e.amount::text AS expected, s.amount::text AS found
-FROM (SELECT campaign, line, currency, sum(amount) AS amount FROM conversions GROUP BY 1, 2, 3) e
-FULL JOIN campaign_total_amounts s USING (campaign, line, currency)",
+       format('summand %s %s', summand, currency) AS place, e.amount::text AS expected, s.amount::text AS found
+FROM (SELECT campaign, summand, currency, sum(amount) AS amount FROM conversions JOIN lines USING (line)
+      GROUP BY 1, 2, 3) e
+FULL JOIN campaign_total_amounts s USING (campaign, summand, currency)",
 };
 
-/// What readers see: the lines added up, beside the windows added up.
+/// What readers see: the summands added up, beside the windows added up.
 const TOTALS_OF_WINDOWS: Check = Check {
     name: "campaign totals of windows",
     pairs: "

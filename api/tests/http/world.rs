@@ -157,8 +157,8 @@ async fn sums(pool: &PgPool, event: &Event, campaign: i32, influencer: i32) {
     .await
     .unwrap();
     sqlx::query(
-        "INSERT INTO campaign_totals AS t (campaign, line, impressions, clicks, conversions, updated_at)
-         VALUES ($1, 1, $2, $3, $4, '2026-01-05T12:00:00Z') ON CONFLICT (campaign, line) DO UPDATE
+        "INSERT INTO campaign_totals AS t (campaign, summand, impressions, clicks, conversions, updated_at)
+         VALUES ($1, 1, $2, $3, $4, '2026-01-05T12:00:00Z') ON CONFLICT (campaign, summand) DO UPDATE
          SET impressions = t.impressions + $2, clicks = t.clicks + $3, conversions = t.conversions + $4",
     )
     .bind(campaign)
@@ -183,7 +183,7 @@ async fn sums(pool: &PgPool, event: &Event, campaign: i32, influencer: i32) {
         .unwrap();
         sqlx::query(
             "INSERT INTO campaign_total_amounts AS t VALUES ($1, 1, $2, $3)
-             ON CONFLICT (campaign, line, currency) DO UPDATE SET amount = t.amount + $3",
+             ON CONFLICT (campaign, summand, currency) DO UPDATE SET amount = t.amount + $3",
         )
         .bind(campaign)
         .bind(currency)

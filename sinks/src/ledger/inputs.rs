@@ -169,9 +169,9 @@ async fn counted(
         .await
 }
 
-/// Raw rows lie in days of commit; the days that can hold the hours are few.
+/// Raw rows lie in days of commit; the days that can hold the hours are few, and PostgreSQL leaves the others alone.
 const DAYS: &str = "
-SELECT DISTINCT r.day FROM raw_days r
+SELECT min(r.day), max(r.day) FROM raw_days r
 JOIN (SELECT DISTINCT h AS hour FROM unnest($1::timestamptz[]) AS h) h
   ON r.event_from < h.hour + interval '1 hour' AND r.event_to >= h.hour";
 
@@ -181,7 +181,7 @@ SELECT c.campaign, c.influencer, c.id, c.event_time, c.amount, c.currency, s.ter
        least(coalesce(v.amount, 0), c.amount) AS refunded, coalesce(v.amount >= c.amount, false) AS undone
 FROM spells s
 JOIN conversions c ON c.campaign = s.campaign AND c.influencer = s.influencer
-     AND c.event_time >= s.since AND c.event_time < s.until AND c.day = ANY ($4)
+     AND c.event_time >= s.since AND c.event_time < s.until AND c.day BETWEEN $4 AND $5
 JOIN commission_rules r ON r.terms = s.terms AND r.basis = 3 AND r.conversion = c.kind
      AND (r.currency IS NULL OR r.amount IS NOT NULL OR r.currency = c.currency)
      AND (r.minimum IS NULL OR r.currency = c.currency AND c.amount >= r.minimum)
@@ -223,12 +223,14 @@ impl SoldRow {
 }
 
 async fn sold(connection: &mut PgConnection, keys: &Keys) -> Result<Vec<SoldRow>, sqlx::Error> {
-    let days: Vec<NaiveDate> = sqlx::query_scalar(DAYS).bind(&keys.hours).fetch_all(&mut *connection).await?;
+    let (first, last): (Option<NaiveDate>, Option<NaiveDate>) =
+        sqlx::query_as(DAYS).bind(&keys.hours).fetch_one(&mut *connection).await?;
     sqlx::query_as(SOLD)
         .bind(&keys.campaigns)
         .bind(&keys.influencers)
         .bind(&keys.hours)
-        .bind(days)
+        .bind(first)
+        .bind(last)
         .fetch_all(connection)
         .await
 }
