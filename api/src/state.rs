@@ -54,6 +54,9 @@ pub fn read_pool(options: &PgConnectOptions) -> PgPool {
         ("jit", "off"),
         // They are found by key whatever they ask for: planning them anew each time takes longer than running them.
         ("plan_cache_mode", "force_generic_plan"),
+        // Plans are kept, so one that was made while a table was empty must not read all of it when it is not: marks come
+        // by the thousands, and go.
+        ("enable_seqscan", "off"),
     ]);
     PgPoolOptions::new()
         .max_connections(CONNECTIONS_MAX)
