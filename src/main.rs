@@ -1,6 +1,9 @@
 //! `alpes`: one program, one subcommand a file in `commands`.
 
 use std::process::ExitCode;
+use std::{io, thread};
+
+use tokio::runtime::{Builder, Runtime};
 
 use alpes::commands::CommandError;
 use alpes::config::{ConfigError, Settings};
@@ -50,18 +53,26 @@ enum Command {
     Workers(commands::workers::Args),
 }
 
-#[tokio::main]
-async fn main() -> ExitCode {
+/// Threads beside one for each core. Decoding a batch takes a thread for tens of milliseconds; meanwhile another one must
+/// send rows, or PostgreSQL waits for them: with as many threads as cores an eighth of two cores idled.
+const THREADS_BESIDE_CORES: usize = 4;
+
+fn main() -> ExitCode {
     // What the crash tests set in FAILPOINTS, for the whole run.
     #[cfg(feature = "failpoints")]
     let _failpoints = fail::FailScenario::setup();
-    match run().await {
+    match runtime().map_err(CommandError::from).and_then(|runtime| runtime.block_on(run())) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             console::error(error.as_ref());
             ExitCode::FAILURE
         }
     }
+}
+
+fn runtime() -> io::Result<Runtime> {
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    Builder::new_multi_thread().worker_threads(cores + THREADS_BESIDE_CORES).enable_all().build()
 }
 
 async fn run() -> Result<(), CommandError> {
