@@ -55,8 +55,11 @@ async fn lead(options: &PgConnectOptions, shutdown: &mut watch::Receiver<bool>) 
     Ok(())
 }
 
-/// Settles all that there is, once; for tools and tests.
+/// Settles all that there is, once; for tools and tests. Whoever leads next need not wait for the connection to end.
 pub async fn drain(options: &PgConnectOptions) -> Result<u64, LineError> {
     let Some(ledger) = Ledger::lead(options).await? else { return Ok(0) };
-    flows::postings(Arc::new(Mutex::new(ledger))).try_fold(0, async |sum, posted| Ok(sum + posted)).await
+    let ledger = Arc::new(Mutex::new(ledger));
+    let posted = flows::postings(ledger.clone()).try_fold(0, async |sum, posted| Ok(sum + posted)).await?;
+    ledger.lock().await.resign().await?;
+    Ok(posted)
 }

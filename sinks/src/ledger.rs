@@ -57,6 +57,12 @@ impl Ledger {
         Ok(leads.then(|| nothing(connection)))
     }
 
+    /// Lets somebody else lead, at once.
+    pub async fn resign(&mut self) -> Result<(), SinkError> {
+        sqlx::query("SELECT pg_advisory_unlock($1)").bind(locks::LEDGER).execute(&mut self.connection).await?;
+        Ok(())
+    }
+
     /// Whether lines have counted anything since this was last asked.
     pub async fn lines_have_counted(&mut self) -> Result<bool, SinkError> {
         let counted = "SELECT coalesce(sum(messages), 0)::bigint FROM lines";
