@@ -41,12 +41,12 @@ RUN apt-get update \
 COPY --from=build /alpes/target/release/alpes /usr/local/bin/alpes
 USER 10001
 # `alpes up` keeps its PostgreSQL in ALPES_DATA: give it a volume. The other roles keep nothing.
-# Memory that is not used goes back to the system at once and not after a second: a third less at no price.
-ENV MIMALLOC_PURGE_DELAY=10 \
-    ALPES_DATA=/var/lib/alpes \
+ENV ALPES_DATA=/var/lib/alpes \
     ALPES_HTTP=0.0.0.0:8000 \
     ALPES_QUERIES=0.0.0.0:8001 \
     HEALTH_PORT=8000
+# Memory that is not used goes back to the system after 10 ms and not after a second: a quarter less at no price.
+ENV MIMALLOC_PURGE_DELAY=10
 EXPOSE 8000 8001
 STOPSIGNAL SIGTERM
 # HEALTH_PORT: the port of this container's role.

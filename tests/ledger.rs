@@ -239,8 +239,8 @@ proptest! {
 async fn postgresql_rounds_as_the_ledger_does() {
     let mut connection = support::database().await.connect().await.unwrap();
     let select = "SELECT exact, round_half_even(exact, 2)
-                  FROM generate_series(-2, 2, 0.0005) AS n CROSS JOIN LATERAL (VALUES (n), (n + 0.000000001), (trim_scale(n)))
-                       AS v(exact)";
+                  FROM generate_series(-2, 2, 0.0005) AS n
+                  CROSS JOIN LATERAL (VALUES (n), (n + 0.000000001), (trim_scale(n))) AS v(exact)";
     let rounded: Vec<(Decimal, Decimal)> = sqlx::query_as(select).fetch_all(&mut connection).await.unwrap();
     assert_eq!(rounded.len(), 3 * 8_001);
     for (exact, rounded) in rounded {

@@ -31,10 +31,10 @@ def measure(report, folder):
             seconds[case] = from_file(report, folder, file, case, settings)
         took = from_log(report, folder, file)
         report.add("log, backlog", of_file=seconds["file"] / took)
-        # What COPY takes for all rows, raw ones included: one bound for both.
-        all_rows = report.measures["file", "of bound"][-1] * seconds["file"]
-        without = seconds["file, without raw rows"]
-        report.add("file, without raw rows", of_file=seconds["file"] / without, of_bound_with_raw_rows=all_rows / without)
+        of_file = seconds["file"] / seconds["file, without raw rows"]
+        # The file's own bound, raw rows included, for both.
+        of_bound = report.measures["file", "of bound"][-1] * of_file
+        report.add("file, without raw rows", of_file=of_file, of_bound_with_raw_rows=of_bound)
 
 
 def from_file(report, folder, file, case="file", settings=None, bounded=True, partitions=None):

@@ -4,6 +4,7 @@ use futures::TryStreamExt;
 use metrics::{counter, histogram};
 use sinks::Ledger;
 use sqlx::postgres::PgConnectOptions;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{Mutex, watch};
@@ -36,21 +37,17 @@ async fn lead(options: &PgConnectOptions, shutdown: &mut watch::Receiver<bool>) 
     let Some(ledger) = Ledger::lead(options).await? else { return Ok(()) };
     let ledger = Arc::new(Mutex::new(ledger));
     while !*shutdown.borrow() {
-        let mut postings = std::pin::pin!(flows::postings(ledger.clone()));
-        let mut started = Instant::now();
-        while let Some(posted) = postings.try_next().await? {
-            let worked = started.elapsed();
-            counter!("alpes_ledger_postings_total").increment(posted);
-            histogram!("alpes_ledger_settling_seconds").record(worked);
-            if ledger.lock().await.lines_have_counted().await? {
-                sleep_unless_stopped((worked * REST).min(REST_MAX), shutdown).await;
-            }
-            if *shutdown.borrow() {
-                return Ok(());
-            }
-            started = Instant::now();
+        let started = Instant::now();
+        let Some(posted) = pin!(flows::postings(ledger.clone())).try_next().await? else {
+            sleep_unless_stopped(IDLE, shutdown).await;
+            continue;
+        };
+        let worked = started.elapsed();
+        counter!("alpes_ledger_postings_total").increment(posted);
+        histogram!("alpes_ledger_settling_seconds").record(worked);
+        if ledger.lock().await.lines_have_counted().await? {
+            sleep_unless_stopped((worked * REST).min(REST_MAX), shutdown).await;
         }
-        sleep_unless_stopped(IDLE, shutdown).await;
     }
     Ok(())
 }

@@ -47,14 +47,8 @@ impl Ledger {
         let mut connection = session::connect(options, "ledger").await?;
         let lock = sqlx::query_scalar("SELECT pg_try_advisory_lock($1)").bind(locks::LEDGER);
         let leads: bool = lock.fetch_one(&mut connection).await?;
-        let nothing = |connection| Self {
-            connection,
-            rules: Arc::default(),
-            after: Mark::FIRST,
-            taken: BTreeSet::new(),
-            counted: 0,
-        };
-        Ok(leads.then(|| nothing(connection)))
+        let (rules, taken) = (Arc::default(), BTreeSet::new());
+        Ok(leads.then_some(Self { connection, rules, after: Mark::FIRST, taken, counted: 0 }))
     }
 
     /// Lets somebody else lead, at once.

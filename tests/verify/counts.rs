@@ -117,7 +117,7 @@ const CHANGES: &[(&str, &[&str])] = &[
     ),
     ("DELETE FROM window_amounts", &["window amounts", "campaign total amounts of windows", "roll-up amounts"]),
     (
-        "UPDATE campaign_totals SET impressions = impressions - 1 WHERE campaign = 1 AND summand = (SELECT min(summand) FROM campaign_totals WHERE campaign = 1)",
+        "UPDATE campaign_totals SET impressions = impressions - 1 WHERE campaign = 1 AND summand = 1",
         &["campaign totals", "campaign totals of windows"],
     ),
     ("DELETE FROM campaign_total_amounts", &["campaign total amounts", "campaign total amounts of windows"]),

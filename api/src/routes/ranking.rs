@@ -97,7 +97,8 @@ counted AS (
     ) AS parts GROUP BY influencer
 ), page AS MATERIALIZED (
     SELECT * FROM (
-        SELECT c.*, coalesce((SELECT name FROM influencer_names n WHERE n.influencer = c.influencer), '') COLLATE "C" AS name
+        SELECT c.*, coalesce(
+                   (SELECT name FROM influencer_names n WHERE n.influencer = c.influencer), '') COLLATE "C" AS name
         FROM counted c
     ) AS named
     WHERE $2::bigint IS NULL OR (conversions, impressions) < ($2, $3)

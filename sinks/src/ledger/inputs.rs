@@ -96,9 +96,10 @@ async fn closed_through(connection: &mut PgConnection) -> Result<Instant, sqlx::
     Ok(closed.unwrap_or(Instant::UNIX_EPOCH))
 }
 
-/// The times within the marked hours for which some terms hold for the influencer. Looked up once for an hour and not for
-/// everything in it, and before anything else: whatever the statistics of young tables say, windows and conversions are
-/// then found by influencer and time. It says what `rated_windows` and `rated_conversions` say, as does the rest.
+/// The times within the marked hours for which some terms hold for the influencer. Looked up once for an hour and not
+/// for everything in it, and before anything else: whatever the statistics of young tables say, windows and conversions
+/// are then found by influencer and time. With the statements it says what `rated_windows` and `rated_conversions` say.
+/// `= ANY` leaves the terms of all other campaigns alone.
 macro_rules! of_spells {
     ($statement:literal) => {
         concat!(
@@ -122,7 +123,8 @@ macro_rules! of_spells {
 
 const COUNTED: &str = of_spells!(
     "
-SELECT w.campaign, w.influencer, w.hour, w.terms, r.rule, CASE r.basis WHEN 1 THEN w.impressions ELSE w.clicks END AS quantity
+SELECT w.campaign, w.influencer, w.hour, w.terms, r.rule,
+       CASE r.basis WHEN 1 THEN w.impressions ELSE w.clicks END AS quantity
 FROM (
     SELECT s.campaign, s.influencer, date_trunc('hour', w.start, 'UTC') AS hour, s.terms,
            sum(w.impressions) AS impressions, sum(w.clicks) AS clicks
