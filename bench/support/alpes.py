@@ -127,6 +127,11 @@ class Alpes:
         tables, indexes, wal = self.sql(SIZES).split("|")
         return Tally(cpu_seconds(self.postmaster()[0]), int(tables), int(indexes), int(float(wal)))
 
+    def in_huge_pages(self):
+        """Whether the buffers lie in huge pages, which PostgreSQL takes where enough of them are reserved."""
+        maps = Path(f"/proc/{self.postmaster()[0]}/smaps").read_text()
+        return "anon_hugepage" in maps
+
     def warm(self):
         """Brings a new cluster to where one is that has been at work: its buffers touched, segments of its log there."""
         self.sql(WARMING)

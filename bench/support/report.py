@@ -56,9 +56,10 @@ class Report:
             self.measures.setdefault((case, name.replace("_per_", "/").replace("_", " ")), []).append(value)
 
     def note_postgres(self, alpes):
-        """The version of the database, once."""
+        """The version of the database, and whether its buffers lie in huge pages, once."""
         if "postgres" not in self.facts:
             self.facts["postgres"] = alpes.sql("SHOW server_version")
+            self.facts["huge_pages"] = alpes.in_huge_pages()
 
     def rows(self):
         cases = list(dict.fromkeys(case for case, _ in self.measures))
@@ -71,7 +72,7 @@ class Report:
         before, since = self.last_committed()
         facts = self.facts
         print(f"\n{self.suite}: {facts['cores']} × {facts['cpu']}, {facts['memory_gb']} GB, commit {facts['commit']}, "
-              f"PostgreSQL {facts.get('postgres', '—')}; " + ", ".join(f"{k}={v}" for k, v in self.settings.items()))
+              f"PostgreSQL {facts.get('postgres', '—')}{' in huge pages' if facts.get('huge_pages') else ''}; " + ", ".join(f"{k}={v}" for k, v in self.settings.items()))
         width = max(len(case) for case, _ in self.measures)
         print(f"{'':{width}} {'':24} {'median':>12} {'min':>12} {'max':>12} {'since ' + since if since else '':>14}")
         shown = None
@@ -95,7 +96,7 @@ class Report:
         print(f"written: {path.relative_to(ROOT)}")
 
     def last_committed(self):
-        """Medians of the newest file in git of the same suite, size and number of cores, and its commit."""
+        """Medians of the newest file in git of the same suite, size and kind of machine, and its commit."""
         for path in reversed(git("ls-files", f"bench/history/*-{self.suite}.json").splitlines()):
             old = json.loads((ROOT / path).read_text())
             if self.is_comparable(old):
@@ -105,7 +106,8 @@ class Report:
     def is_comparable(self, old):
         """Whether it was as much work on a machine of the same kind; the number of runs does not matter."""
         same_work = {**old["settings"], "RUNS": 0} == {**self.settings, "RUNS": 0}
-        return same_work and all(old[fact] == self.facts[fact] for fact in ("cores", "cpu"))
+        same_pages = old.get("huge_pages", False) == self.facts.get("huge_pages", False)
+        return same_work and same_pages and all(old[fact] == self.facts[fact] for fact in ("cores", "cpu"))
 
 
 def number(value):

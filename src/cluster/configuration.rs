@@ -18,12 +18,24 @@ const SHARED_BUFFERS_MIB_USUAL: u64 = 512;
 const SHARED_BUFFERS_MIB_MIN: u64 = 32;
 /// The share of the memory that PostgreSQL's manual gives to its buffers.
 const SHARED_BUFFERS_SHARE: u64 = 4;
+/// Buffers from which on finding their ordinary pages takes longer than what is done with them, so that huge ones pay.
+const HUGE_PAGES_FROM_MIB: u64 = 1_024;
+/// What PostgreSQL shares besides its buffers: a sixteenth of them with room to spare.
+const SHARED_BESIDES_SHARE: u64 = 16;
+/// The log between two checkpoints. The more, the less often pages of the claims' key are logged whole; and the longer it is
+/// until PostgreSQL is back after the machine has crashed: 36 s for all of 8 GB, where the memory suggests a quick machine.
+const MAX_WAL_MIB_MAX: u64 = 8_192;
+/// Below this a busy line would make a checkpoint every few seconds.
+const MAX_WAL_MIB_MIN: u64 = 1_024;
+/// The log takes a third of what the memory is, so that a small machine, with a small disk, keeps little.
+const MAX_WAL_SHARE: u64 = 3;
 
 /// The whole text of [`FILE`].
 pub(super) fn text(socket: &Path, wal_compression: &str) -> String {
     let memory = memory_mib();
     let buffers = shared_buffers_mib(memory);
     let cache = memory.map_or(buffers * 2, |memory| memory / 2).max(buffers);
+    let max_wal = max_wal_mib(memory);
     let socket = socket.display().to_string().replace('\'', "''");
     format!(
         "# Written by Alpes at every start; ALTER SYSTEM wins over it.
@@ -44,14 +56,15 @@ fsync = on
 synchronous_commit = on
 full_page_writes = on
 
-# Buffers for the hot pages; the system's cache holds the rest.
+# Buffers for the hot pages; the system's cache holds the rest. In huge pages where enough of them are reserved.
 shared_buffers = {buffers}MB
+huge_pages = try
 effective_cache_size = {cache}MB
 work_mem = 16MB
 maintenance_work_mem = 128MB
 
 # Checkpoints write each hot page once more: few of them, spread out, with small page images.
-max_wal_size = 4GB
+max_wal_size = {max_wal}MB
 min_wal_size = 512MB
 checkpoint_timeout = 15min
 checkpoint_completion_target = 0.9
@@ -73,8 +86,10 @@ random_page_cost = 1.1
 autovacuum_naptime = 20s
 autovacuum_max_workers = 2
 autovacuum_vacuum_scale_factor = 0.05
-autovacuum_vacuum_insert_scale_factor = 0.1
-autovacuum_analyze_scale_factor = 0.05
+# Rows that are only inserted are not visited for that: nothing is asked of their indexes alone, and each page would be
+# logged whole once more. What was the first to come is visited when its transactions' numbers are to be used again.
+autovacuum_vacuum_insert_threshold = -1
+autovacuum_analyze_scale_factor = 0.2
 autovacuum_vacuum_cost_limit = 1000
 
 timezone = 'UTC'
@@ -102,18 +117,38 @@ fn shared_buffers_mib(memory_mib: Option<u64>) -> u64 {
     })
 }
 
+fn max_wal_mib(memory_mib: Option<u64>) -> u64 {
+    memory_mib.map_or(MAX_WAL_MIB_MIN, |memory| (memory / MAX_WAL_SHARE).clamp(MAX_WAL_MIB_MIN, MAX_WAL_MIB_MAX))
+}
+
+/// How many huge pages are to be reserved for the buffers to lie in them; none where they are, where buffers are small, or
+/// where the system has no such pages.
+pub(super) fn huge_pages_wanted() -> Option<u64> {
+    huge_pages(shared_buffers_mib(memory_mib()), &fs::read_to_string("/proc/meminfo").ok()?)
+}
+
+fn huge_pages(buffers_mib: u64, meminfo: &str) -> Option<u64> {
+    let page_kib = number(meminfo, "Hugepagesize:").filter(|kib| *kib > 0)?;
+    let wanted = (buffers_mib + buffers_mib / SHARED_BESIDES_SHARE) * 1024 / page_kib;
+    let free = number(meminfo, "HugePages_Free:")?;
+    (buffers_mib >= HUGE_PAGES_FROM_MIB && free < wanted).then_some(wanted)
+}
+
 /// The memory of this machine or of this container, whichever is less; unknown where the system has
 /// no `/proc`.
 fn memory_mib() -> Option<u64> {
-    let machine =
-        fs::read_to_string("/proc/meminfo").ok().and_then(|meminfo| total_kib(&meminfo)).map(|kib| kib / 1024);
+    let machine = fs::read_to_string("/proc/meminfo")
+        .ok()
+        .and_then(|meminfo| number(&meminfo, "MemTotal:"))
+        .map(|kib| kib / 1024);
     let limits = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"];
     let container = limits.iter().find_map(|path| fs::read_to_string(path).ok()?.trim().parse::<u64>().ok());
     [machine, container.map(|bytes| bytes / MIB)].into_iter().flatten().min()
 }
 
-fn total_kib(meminfo: &str) -> Option<u64> {
-    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+/// What `/proc/meminfo` says of something, in kB or in pages.
+fn number(meminfo: &str, what: &str) -> Option<u64> {
+    let line = meminfo.lines().find_map(|line| line.strip_prefix(what))?;
     line.split_whitespace().next()?.parse().ok()
 }
 
@@ -131,8 +166,25 @@ mod tests {
 
     #[test]
     fn memory_is_read_from_meminfo() {
-        assert_eq!(total_kib("MemTotal:       24683560 kB\nMemFree: 1 kB\n"), Some(24_683_560));
-        assert_eq!(total_kib("nothing"), None);
+        assert_eq!(number("MemTotal:       24683560 kB\nMemFree: 1 kB\n", "MemTotal:"), Some(24_683_560));
+        assert_eq!(number("nothing", "MemTotal:"), None);
+    }
+
+    #[test]
+    fn the_log_between_checkpoints_follows_the_memory() {
+        let cases = [(None, 1_024), (Some(1_024), 1_024), (Some(12_000), 4_000), (Some(64_000), 8_192)];
+        for (memory, wal) in cases {
+            assert_eq!(max_wal_mib(memory), wal, "{memory:?}");
+        }
+    }
+
+    #[test]
+    fn huge_pages_are_wanted_where_they_pay_and_are_missing() {
+        let meminfo = |free| format!("HugePages_Total: 1200\nHugePages_Free: {free}\nHugepagesize: 2048 kB\n");
+        assert_eq!(huge_pages(2_048, &meminfo(0)), Some(1_088));
+        assert_eq!(huge_pages(2_048, &meminfo(1_088)), None);
+        assert_eq!(huge_pages(512, &meminfo(0)), None);
+        assert_eq!(huge_pages(2_048, "MemTotal: 24683560 kB"), None);
     }
 
     #[test]

@@ -20,7 +20,7 @@ const DATABASE: &str = "alpes";
 const NO_DATABASE: &str = "3D000";
 /// PostgreSQL's code for a database that another process has just made.
 const DATABASE_EXISTS: &str = "42P04";
-/// After a crash, 4 GB of log are read again before anybody is let in: minutes on a slow disk.
+/// After a crash of the machine, up to 8 GB of log are read again before anybody is let in: minutes on a slow disk.
 const READY_WITHIN: Duration = Duration::from_secs(600);
 /// The processes of a server that was killed need a moment to notice before a new one may start.
 const STARTS_MAX: u32 = 5;
@@ -29,7 +29,7 @@ const START_PAUSE: Duration = Duration::from_secs(1);
 const TELL_AFTER: Duration = Duration::from_secs(5);
 /// How often a server that starts up is asked again.
 const ASK_EVERY: Duration = Duration::from_millis(50);
-/// A stop writes every changed page: 512 MB at most.
+/// A stop writes every changed page: 2 GB at most.
 const STOP_SECONDS_MAX: u32 = 300;
 
 /// The server of one cluster.
@@ -120,6 +120,12 @@ impl Server {
         self.forget_another_program();
         self.places.open_socket_folder(&self.account)?;
         self.configure().await?;
+        if let Some(pages) = configuration::huge_pages_wanted() {
+            tracing::info!(
+                "PostgreSQL would count faster in huge pages, from some million events on: \
+                            sysctl -w vm.nr_hugepages={pages} before the next start"
+            );
+        }
         let options = format!("start -s -w -t {}", READY_WITHIN.as_secs());
         let log = self.start_log();
         let started = self.pg_ctl(&options, &[OsStr::new("-l"), log.as_os_str()]).await;
