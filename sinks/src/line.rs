@@ -8,7 +8,7 @@ use tokio::sync::Mutex;
 
 use crate::impressions::RawRows;
 use crate::recent::Recent;
-use crate::suspects::Suspects;
+use crate::suspects::{CLAIM_BLOCKS, Suspects, WINDOW_BLOCKS};
 use crate::windows::NumberedKey;
 use crate::{Epoch, Flow, SinkError, days, locks, names::Names, session};
 
@@ -95,9 +95,9 @@ impl Line {
             day: today,
             campaigns: Names::campaigns(),
             influencers: Names::influencers(),
-            claimed: Suspects::new(),
+            claimed: Suspects::new(CLAIM_BLOCKS),
             recent: Recent::new(),
-            opened: Suspects::new(),
+            opened: Suspects::new(WINDOW_BLOCKS),
         })
     }
 

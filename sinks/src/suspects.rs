@@ -1,7 +1,10 @@
 //! Which keys this line may have written before: a Bloom filter that chooses a path and decides nothing.
 //!
-//! A key that the filter has never seen is copied in without a look; should it be there all the same, the unique index
-//! refuses, and the batch takes the exact path. A key that it may have seen takes the exact path at once.
+//! A key that the filter does not hold is copied in without a look; should it be there all the same, the unique index
+//! refuses, and the batch takes the exact path. A key that it may hold takes the exact path at once.
+//!
+//! A filter that is never emptied ends by holding every key. So there are two generations, the older of which is forgotten
+//! when the younger is full: a line that has run for a year is as quick as a new one.
 
 use schemas::ClaimKey;
 use std::marker::PhantomData;
@@ -10,18 +13,28 @@ use crate::windows::NumberedKey;
 
 /// The bits of a key lie in one block, a line of the processor's caches, so that each key costs one access to memory.
 const BLOCK_WORDS: usize = 8;
-/// Blocks per line: 8 MiB. Up to about 7 million keys fewer than one in fifty is suspected wrongly; beyond, more and more
-/// are, and are merely looked up, as all would be without the filter.
-const BLOCKS: usize = 1 << 17;
 /// Bits set per key.
 const HASHES: u32 = 4;
+/// Keys in a full block: then fewer than one key in fifty is held wrongly.
+const BLOCK_KEYS: usize = 53;
 
-/// The keys of one table that a line has written, roughly.
+/// Blocks in a generation, for claims: the latest 3.5 million keys are held, in 8 MiB.
+pub(crate) const CLAIM_BLOCKS: usize = 1 << 16;
+/// For windows, of which there are a third as many as events, or fewer: the latest 860,000, in 2 MiB.
+pub(crate) const WINDOW_BLOCKS: usize = 1 << 14;
+
+/// The keys of one table that a line has written lately, roughly.
 #[derive(Debug)]
 pub(crate) struct Suspects<K> {
-    blocks: Box<[Block]>,
+    blocks: Box<[Generations]>,
+    /// Keys in the younger generation.
+    noted: usize,
     keys: PhantomData<fn(&K)>,
 }
+
+/// What the younger and the older generation have at one place, side by side. An array, since memory for arrays of zeros is
+/// taken from the system only where it is written to.
+type Generations = [Block; 2];
 
 type Block = [u64; BLOCK_WORDS];
 
@@ -45,33 +58,51 @@ impl Words for NumberedKey {
 }
 
 impl<K: Words> Suspects<K> {
-    pub(crate) fn new() -> Self {
-        Self { blocks: vec![Block::default(); BLOCKS].into_boxed_slice(), keys: PhantomData }
+    /// None yet; with so many blocks, a power of two.
+    pub(crate) fn new(blocks: usize) -> Self {
+        Self { blocks: vec![Generations::default(); blocks].into_boxed_slice(), noted: 0, keys: PhantomData }
     }
 
-    /// Whether the key may have been noted.
+    /// Whether the key may have been noted lately.
     pub(crate) fn may_hold(&self, key: &K) -> bool {
-        let (block, bits) = place(key.words());
-        self.blocks[block].iter().zip(bits).all(|(word, bits)| word & bits == bits)
+        let (at, bits) = self.place(key);
+        self.blocks[at].iter().any(|block| has(block, &bits))
     }
 
     /// Notes a key.
     pub(crate) fn note(&mut self, key: &K) {
-        let (block, bits) = place(key.words());
-        self.blocks[block].iter_mut().zip(bits).for_each(|(word, bits)| *word |= bits);
+        if self.noted == self.blocks.len() * BLOCK_KEYS {
+            self.forget_the_old();
+        }
+        let (at, bits) = self.place(key);
+        let [young, _] = &mut self.blocks[at];
+        young.iter_mut().zip(bits).for_each(|(word, bits)| *word |= bits);
+        self.noted += 1;
+    }
+
+    fn forget_the_old(&mut self) {
+        for [young, old] in &mut self.blocks {
+            *old = std::mem::take(young);
+        }
+        self.noted = 0;
+    }
+
+    /// A key's block, and its bits in it. Half a key may be far from random (a time-ordered UUID, a minute), so both halves
+    /// are mixed before use.
+    fn place(&self, key: &K) -> (usize, Block) {
+        let (high, low) = key.words();
+        let mixed = mixed(high ^ mixed(low).rotate_left(32));
+        let mut bits = Block::default();
+        for i in 0..HASHES {
+            let bit = (mixed >> (9 * i)) as usize % (64 * BLOCK_WORDS);
+            bits[bit / 64] |= 1 << (bit % 64);
+        }
+        ((mixed >> 47) as usize & (self.blocks.len() - 1), bits)
     }
 }
 
-/// A key's block, and its bits in it. Half a key may be far from random (a time-ordered UUID, a minute), so both halves are
-/// mixed before use.
-fn place((high, low): (u64, u64)) -> (usize, Block) {
-    let mixed = mixed(high ^ mixed(low).rotate_left(32));
-    let mut bits = Block::default();
-    for i in 0..HASHES {
-        let bit = (mixed >> (9 * i)) as usize % (64 * BLOCK_WORDS);
-        bits[bit / 64] |= 1 << (bit % 64);
-    }
-    ((mixed >> 47) as usize % BLOCKS, bits)
+fn has(block: &Block, bits: &Block) -> bool {
+    block.iter().zip(bits).all(|(word, bits)| word & bits == *bits)
 }
 
 const fn mixed(value: u64) -> u64 {
@@ -85,13 +116,31 @@ mod tests {
     use super::*;
     use schemas::Kind;
 
+    /// Few, so that generations are full soon.
+    const BLOCKS: usize = 1 << 10;
+    const GENERATION: usize = BLOCKS * BLOCK_KEYS;
+
+    fn key(i: usize) -> ClaimKey {
+        ClaimKey::new(Kind::RecordImpression, &format!("imp-{i}"))
+    }
+
+    fn held(suspects: &Suspects<ClaimKey>, keys: std::ops::Range<usize>) -> usize {
+        keys.filter(|i| suspects.may_hold(&key(*i))).count()
+    }
+
     #[test]
-    fn what_was_noted_is_suspected_and_little_else() {
-        let key = |i: u32| ClaimKey::new(Kind::RecordImpression, &format!("imp-{i}"));
-        let mut suspects = Suspects::new();
-        (0..100_000).for_each(|i| suspects.note(&key(i)));
-        assert!((0..100_000).all(|i| suspects.may_hold(&key(i))));
-        let wrongly = (100_000..200_000).filter(|i| suspects.may_hold(&key(*i))).count();
-        assert!(wrongly < 100, "{wrongly} of 100,000");
+    fn what_was_noted_lately_is_suspected_and_little_else_however_long_it_goes_on() {
+        let mut suspects = Suspects::new(BLOCKS);
+        let mut noted = 0;
+        for until in [1_000, GENERATION, GENERATION + 1, 2 * GENERATION, 7 * GENERATION + 5] {
+            (noted..until).for_each(|i| suspects.note(&key(i)));
+            noted = until;
+            assert_eq!(held(&suspects, until.saturating_sub(GENERATION)..until), until.min(GENERATION));
+            let wrongly = held(&suspects, 10 * GENERATION..11 * GENERATION);
+            assert!(wrongly < GENERATION / 20, "{wrongly} of {GENERATION} after {until}");
+        }
+        // Two generations ago is long ago.
+        let still = held(&suspects, 0..GENERATION);
+        assert!(still < GENERATION / 20, "{still} of {GENERATION}");
     }
 }
