@@ -4,17 +4,18 @@
 
 mod support;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use pipeline::memory::MemorySource;
 use pipeline::run::{Keep, run};
+use pipeline::ticker::{self, TickerSettings};
 use schemas::message::{Encoding, Origin};
 use schemas::{Kind, Position, RawMessage, Timestamp};
 use sinks::line::LineSpec;
-use sinks::{Flow, Line, closer};
-use sqlx::ConnectOptions;
+use sinks::{Flow, Line, LogWriter, PostgresLog, closer};
 use sqlx::postgres::PgConnectOptions;
+use sqlx::{ConnectOptions, PgConnection};
 
 const GRACE: Duration = Duration::from_secs(600);
 const PARTITIONS: usize = 4;
@@ -126,4 +127,38 @@ async fn a_future_event_does_not_take_the_watermark_along() {
     assert_eq!(close(&options).await.as_deref(), Some("2026-01-01T09:50:00Z"));
     let watermark = "SELECT extract(epoch FROM max(watermark) - timestamptz '2026-01-01T10:00:00Z')::bigint FROM lines";
     assert_eq!(number(&options, watermark).await, 1);
+}
+
+/// Rows come by the ten thousand between two rounds of PostgreSQL's own; whoever looks for a position would read them all.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_indexes_on_positions_know_what_was_counted() {
+    let options = support::database().await;
+    let mut connection = options.connect().await.unwrap();
+    let today = Timestamp::now().date();
+    sinks::days::ensure_day(&mut connection, today).await.unwrap();
+    let rows = "INSERT INTO impressions (campaign, influencer, event_time, day, click, line, ledger, entry, index, published_at, id)
+        SELECT 1, 1, now(), $1, false, 1, 0, entry, -1, now(), repeat('x', 200) FROM generate_series(1, 20000) AS entry";
+    sqlx::query(rows).bind(today).execute(&mut connection).await.unwrap();
+
+    assert!(pages_read(&mut connection).await > 500, "nobody has looked at them yet");
+
+    let (stop, stopped) = tokio::sync::watch::channel(false);
+    let log = LogWriter::start(PostgresLog::new(options.clone()));
+    let settings = TickerSettings { grace: GRACE, retention_days: 7 };
+    let clock = tokio::spawn(ticker::run(options.clone(), log, None, settings, stopped));
+    let begun = Instant::now();
+    while pages_read(&mut connection).await > 32 {
+        assert!(begun.elapsed() < Duration::from_secs(10), "they stay unknown");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    stop.send(true).unwrap();
+    clock.await.unwrap();
+}
+
+/// Pages that PostgreSQL looks into for one position.
+async fn pages_read(connection: &mut PgConnection) -> u32 {
+    sqlx::raw_sql("SET enable_seqscan = off; SET enable_indexscan = off").execute(&mut *connection).await.unwrap();
+    let explain = "EXPLAIN (ANALYZE) SELECT FROM impressions WHERE line = 1 AND ledger = 0 AND entry = 10000";
+    let plan: Vec<String> = sqlx::query_scalar(explain).fetch_all(connection).await.unwrap();
+    plan.iter().filter_map(|line| line.trim().strip_prefix("Heap Blocks: lossy=")?.parse::<u32>().ok()).sum()
 }

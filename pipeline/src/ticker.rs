@@ -1,4 +1,5 @@
-//! The clock of the log: ticks for idle partitions, then closing what they allow to close; and retention once an hour.
+//! The clock of the log: ticks for idle partitions, then closing what they allow to close; what was counted becomes known to
+//! the indexes on positions; and retention once an hour.
 
 use bytes::Bytes;
 use chrono::Days;
@@ -24,6 +25,10 @@ const TICK: Duration = Duration::from_secs(1);
 const REST: u32 = 3;
 /// The longest rest: a step may have waited for a database that was away.
 const REST_MAX: Duration = Duration::from_secs(5);
+/// How often new raw rows become known to the indexes on positions: as many as lines count in it are read within 1 GB/s.
+const SUMMARIZE: Duration = Duration::from_secs(5);
+/// Days back from today whose rows a new closer makes known. Rows that nobody did that for are found, but slowly.
+const SUMMARIZE_DAYS: Days = Days::new(7);
 /// How often old days of the log are looked at.
 const RETENTION: Duration = Duration::from_secs(3_600);
 
@@ -64,7 +69,8 @@ async fn lead(
         return Ok(());
     }
     let mut topics = pulsar.map(Topics::new).transpose()?;
-    let (mut ticked, mut retained): (Option<Instant>, Option<Instant>) = (None, None);
+    let (mut ticked, mut summarized, mut retained): (Option<Instant>, Option<Instant>, Option<Instant>) =
+        Default::default();
     while !*shutdown.borrow() {
         if ticked.is_none_or(|at| at.elapsed() >= TICK) {
             ticked = Some(Instant::now());
@@ -75,6 +81,11 @@ async fn lead(
             show_progress(&mut connection).await?;
         }
         let rest = close_step(&mut connection, settings.grace).await?;
+        if summarized.is_none_or(|at| at.elapsed() >= SUMMARIZE) {
+            let back = if summarized.is_none() { SUMMARIZE_DAYS } else { Days::new(1) };
+            summarize(&mut connection, back).await?;
+            summarized = Some(Instant::now());
+        }
         if retained.is_none_or(|at| at.elapsed() >= RETENTION) {
             retain(&mut connection, settings.retention_days).await?;
             retained = Some(Instant::now());
@@ -128,6 +139,11 @@ async fn close_step(connection: &mut PgConnection, grace: Duration) -> Result<Du
         gauge!("alpes_closed_through_timestamp_seconds").set(closed.unix_seconds());
     }
     Ok(if more { (started.elapsed() * REST).min(REST_MAX) } else { TICK })
+}
+
+async fn summarize(connection: &mut PgConnection, back: Days) -> Result<(), SinkError> {
+    let today = Timestamp::now().date();
+    Ok(sinks::days::summarize(connection, today.checked_sub_days(back).unwrap_or(today)).await?)
 }
 
 async fn retain(connection: &mut PgConnection, days: u64) -> Result<(), SinkError> {

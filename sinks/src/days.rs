@@ -1,4 +1,4 @@
-//! Daily partitions: made ahead of the day, never while rows wait for them.
+//! Daily partitions: made ahead of the day, never while rows wait for them; and what their BRIN indexes know of them.
 
 use chrono::{Days, NaiveDate};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
@@ -35,6 +35,35 @@ async fn ensure_partition(connection: &mut PgConnection, table: &str, day: Naive
     sqlx::raw_sql(AssertSqlSafe(create)).execute(connection).await?;
     Ok(())
 }
+
+/// How long pages may wait to become known to their index while a vacuum works on them. Less than what makes PostgreSQL
+/// end the vacuum for us.
+const SUMMARIZE_LOCK_MAX: &str = "SET LOCAL lock_timeout = '50ms'";
+
+/// Makes new pages of raw rows known to the BRIN indexes on their positions, in the days from `since` on. Until then whoever
+/// looks for a position reads all of them. PostgreSQL does so by itself once in a while, for 256 stretches at most: as many
+/// as lines fill in a second.
+pub async fn summarize(connection: &mut PgConnection, since: NaiveDate) -> Result<(), sqlx::Error> {
+    let summarize = format!(
+        "SELECT brin_summarize_new_values(i.inhrelid::regclass) FROM pg_inherits i
+         JOIN pg_index x ON x.indexrelid = i.inhrelid
+         JOIN pg_class t ON t.oid = x.indrelid
+         WHERE i.inhparent IN ('impressions_position'::regclass, 'conversions_position'::regclass)
+           AND right(t.relname, 8) >= '{}'",
+        since.format("%Y%m%d")
+    );
+    let statements = format!("BEGIN; {SUMMARIZE_LOCK_MAX}; {summarize}; COMMIT");
+    match sqlx::raw_sql(AssertSqlSafe(statements)).execute(&mut *connection).await {
+        Err(sqlx::Error::Database(busy)) if busy.code().as_deref() == Some(LOCK_NOT_AVAILABLE) => {
+            sqlx::raw_sql("ROLLBACK").execute(connection).await?;
+            Ok(())
+        }
+        summarized => summarized.map(drop),
+    }
+}
+
+/// PostgreSQL's code for a lock that was not to be had in time.
+const LOCK_NOT_AVAILABLE: &str = "55P03";
 
 /// The name of a table's partition of a day: `log_20260131`.
 pub fn partition_name(table: &str, day: NaiveDate) -> String {

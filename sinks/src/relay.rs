@@ -26,7 +26,7 @@ use sqlx::{Connection, PgConnection};
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use crate::{SinkError, locks, outbox, session};
+use crate::{SinkError, days, locks, outbox, session};
 use lines::{LineState, StoredLine};
 use names::NamesByNumber;
 use rows::Limits;
@@ -189,7 +189,7 @@ impl Relay {
         let day = if self.summarized.is_none() { StoredLine::first_day } else { StoredLine::no_earlier_day };
         let Some(since) = waiting.map(day).min() else { return Ok(()) };
         if self.summarized.is_none_or(|at| at.elapsed() >= SUMMARIZE) {
-            rows::summarize(&mut self.connection, since).await?;
+            days::summarize(&mut self.connection, since).await?;
             self.summarized = Some(Instant::now());
         }
         Ok(())

@@ -28,9 +28,6 @@ WHERE line = $1 AND ledger = $2 AND entry BETWEEN $3 AND $4 AND (entry > $3 OR i
 ORDER BY entry, index LIMIT $7";
 /// What a row takes beside its texts.
 const ROW_BYTES: usize = 200;
-/// How long pages may wait to become known to their index while a vacuum works on them. Less than what makes PostgreSQL
-/// end the vacuum for us.
-const SUMMARIZE_LOCK_MAX: &str = "SET LOCAL lock_timeout = '50ms'";
 
 /// A row that was counted.
 #[derive(Debug)]
@@ -222,29 +219,6 @@ async fn least(
     let select = sqlx::query_scalar(AssertSqlSafe(select));
     let least = select.bind(line).bind(after.ledger).bind(after.entry).bind(day).fetch_one(connection).await?;
     Ok(least)
-}
-
-/// Makes new pages known to the BRIN indexes of the days from `since` on. PostgreSQL does so by itself, but only about
-/// once a minute, and until then every reading visits all of them.
-pub(super) async fn summarize(connection: &mut PgConnection, since: NaiveDate) -> Result<(), SinkError> {
-    let summarize = format!(
-        "
-        SELECT brin_summarize_new_values(i.inhrelid::regclass) FROM pg_inherits i
-        JOIN pg_index x ON x.indexrelid = i.inhrelid
-        JOIN pg_class t ON t.oid = x.indrelid
-        WHERE i.inhparent IN ('impressions_position'::regclass, 'conversions_position'::regclass)
-          AND right(t.relname, 8) >= '{}'",
-        since.format("%Y%m%d")
-    );
-    let statements = format!("BEGIN; {SUMMARIZE_LOCK_MAX}; {summarize}; COMMIT");
-    match sqlx::raw_sql(AssertSqlSafe(statements)).execute(&mut *connection).await {
-        Ok(_) => Ok(()),
-        Err(sqlx::Error::Database(busy)) if busy.code().as_deref() == Some("55P03") => {
-            sqlx::raw_sql("ROLLBACK").execute(connection).await?;
-            Ok(())
-        }
-        Err(error) => Err(error.into()),
-    }
 }
 
 impl RawRow {
