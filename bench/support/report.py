@@ -71,8 +71,9 @@ class Report:
         """Prints the table, with the change since the last run of the same suite that was committed."""
         before, since = self.last_committed()
         facts = self.facts
+        pages = " in huge pages" if facts.get("huge_pages") else ""
         print(f"\n{self.suite}: {facts['cores']} × {facts['cpu']}, {facts['memory_gb']} GB, commit {facts['commit']}, "
-              f"PostgreSQL {facts.get('postgres', '—')}{' in huge pages' if facts.get('huge_pages') else ''}; " + ", ".join(f"{k}={v}" for k, v in self.settings.items()))
+              f"PostgreSQL {facts.get('postgres', '—')}{pages}; " + ", ".join(f"{k}={v}" for k, v in self.settings.items()))
         width = max(len(case) for case, _ in self.measures)
         print(f"{'':{width}} {'':24} {'median':>12} {'min':>12} {'max':>12} {'since ' + since if since else '':>14}")
         shown = None

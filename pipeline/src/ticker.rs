@@ -25,9 +25,10 @@ const TICK: Duration = Duration::from_secs(1);
 const REST: u32 = 3;
 /// The longest rest: a step may have waited for a database that was away.
 const REST_MAX: Duration = Duration::from_secs(5);
-/// How often new raw rows become known to the indexes on positions: as many as lines count in it are read within 1 GB/s.
+/// How often new raw rows become known to the indexes on positions. What lines count meanwhile is some 250 MB at most, which
+/// are read in a fraction of a second without them.
 const SUMMARIZE: Duration = Duration::from_secs(5);
-/// Days back from today whose rows a new closer makes known. Rows that nobody did that for are found, but slowly.
+/// How many days a new closer looks back, in which nobody may have done that. Older rows are found all the same, but slowly.
 const SUMMARIZE_DAYS: Days = Days::new(7);
 /// How often old days of the log are looked at.
 const RETENTION: Duration = Duration::from_secs(3_600);
