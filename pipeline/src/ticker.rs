@@ -73,7 +73,7 @@ async fn lead(
     let (mut ticked, mut summarized, mut retained): (Option<Instant>, Option<Instant>, Option<Instant>) =
         Default::default();
     while !*shutdown.borrow() {
-        if ticked.is_none_or(|at| at.elapsed() >= TICK) {
+        if is_due(ticked, TICK) {
             ticked = Some(Instant::now());
             tick_idle(&mut connection, log).await?;
             if let Some(topics) = &mut topics {
@@ -82,18 +82,22 @@ async fn lead(
             show_progress(&mut connection).await?;
         }
         let rest = close_step(&mut connection, settings.grace).await?;
-        if summarized.is_none_or(|at| at.elapsed() >= SUMMARIZE) {
+        if is_due(summarized, SUMMARIZE) {
             let back = if summarized.is_none() { SUMMARIZE_DAYS } else { Days::new(1) };
             summarize(&mut connection, back).await?;
             summarized = Some(Instant::now());
         }
-        if retained.is_none_or(|at| at.elapsed() >= RETENTION) {
+        if is_due(retained, RETENTION) {
             retain(&mut connection, settings.retention_days).await?;
             retained = Some(Instant::now());
         }
         sleep_unless_stopped(rest, shutdown).await;
     }
     Ok(())
+}
+
+fn is_due(last: Option<Instant>, every: Duration) -> bool {
+    last.is_none_or(|at| at.elapsed() >= every)
 }
 
 async fn tick_idle(connection: &mut PgConnection, log: &LogWriter) -> Result<(), SinkError> {

@@ -7,6 +7,11 @@ use crate::locks;
 
 /// The tables that are kept in days.
 pub const DAILY_TABLES: [&str; 3] = ["log", "impressions", "conversions"];
+/// How long pages may wait to become known to their index while a vacuum works on them. Less than what makes PostgreSQL
+/// end the vacuum for us.
+const SUMMARIZE_LOCK_MAX: &str = "SET LOCAL lock_timeout = '50ms'";
+/// PostgreSQL's code for a lock that was not to be had in time.
+const LOCK_NOT_AVAILABLE: &str = "55P03";
 
 /// Makes sure that the partitions of `day` and of the day after exist.
 pub async fn ensure_day(connection: &mut PgConnection, day: NaiveDate) -> Result<(), sqlx::Error> {
@@ -36,10 +41,6 @@ async fn ensure_partition(connection: &mut PgConnection, table: &str, day: Naive
     Ok(())
 }
 
-/// How long pages may wait to become known to their index while a vacuum works on them. Less than what makes PostgreSQL
-/// end the vacuum for us.
-const SUMMARIZE_LOCK_MAX: &str = "SET LOCAL lock_timeout = '50ms'";
-
 /// Makes new pages of raw rows known to the BRIN indexes on their positions, in the days from `since` on. Until then whoever
 /// looks for a position reads all of them. PostgreSQL does so by itself once in a while, for 256 stretches at most: as many
 /// as lines fill in a second.
@@ -61,9 +62,6 @@ pub async fn summarize(connection: &mut PgConnection, since: NaiveDate) -> Resul
         summarized => summarized.map(drop),
     }
 }
-
-/// PostgreSQL's code for a lock that was not to be had in time.
-const LOCK_NOT_AVAILABLE: &str = "55P03";
 
 /// The name of a table's partition of a day: `log_20260131`.
 pub fn partition_name(table: &str, day: NaiveDate) -> String {
