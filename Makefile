@@ -9,8 +9,6 @@ help: ## List the targets
 setup: ## Install what a build needs from the system: a C compiler, protoc
 	@scripts/setup.sh
 
-# As in the image: memory that is not used goes back to the system after 10 ms and not after a second.
-run: export MIMALLOC_PURGE_DELAY ?= 10
 run: setup ## Build and run everything in one process; ARGS="--http 0.0.0.0:8000" adds flags
 	cargo build --release --locked
 	exec target/release/alpes up $(ARGS)

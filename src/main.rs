@@ -9,9 +9,10 @@ use alpes::commands::CommandError;
 use alpes::config::{ConfigError, Settings};
 use alpes::{commands, config, console, logging};
 
-/// Many small allocations on several threads: the system's allocator is slow at that.
+/// Many small allocations on several threads: the system's allocator is slow at that. Its settings are in
+/// `.cargo/config.toml`.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// Counts what influencers bring to a campaign and turns it into money that everybody can check.
 #[derive(Debug, clap::Parser)]

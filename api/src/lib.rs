@@ -1,7 +1,7 @@
 //! Alpes over HTTP: commands go into the log, queries are answered from the tables.
 //!
 //! Reading order: [`router`] (every route on one screen) → one file per resource in `routes/` → `accept` (a command
-//! becomes durable) → `outcome` (what became of it) → `sums`, `earned` and `balances` (counts, commissions) → `explain/`
+//! becomes durable) → `outcome` (what became of it) → `sums`, `earned`, `balances` and `closed_hours` (counts, commissions) → `explain/`
 //! and `statement/` (what people read about money) → `edge/` (what HTTP itself needs). Handlers hold no rules: a command is
 //! judged by [`schemas::wire`], written by [`sinks`], and everything read here is read-only SQL.
 
@@ -9,6 +9,7 @@ mod accept;
 mod amounts;
 mod balances;
 mod budget;
+mod closed_hours;
 mod earned;
 mod edge;
 mod error;

@@ -12,6 +12,13 @@ pub(crate) struct Range {
     pub(crate) to: Timestamp,
 }
 
+impl Range {
+    /// The starts of its units of `width`, in order.
+    pub(crate) fn starts(self, width: Duration) -> impl Iterator<Item = Timestamp> {
+        (self.from.micros()..self.to.micros()).step_by(width.as_micros() as usize).map(Timestamp::from_micros)
+    }
+}
+
 /// What sums are stored by: minutes in `windows`, hours and days in `rollups`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Grain {

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 
+use crate::closed_hours::ClosedHours;
 use crate::positions::Positions;
 
 /// Connections for queries: on few cores, more only wait for one another in PostgreSQL.
@@ -29,6 +30,7 @@ pub struct ApiState {
     pub(crate) pool: PgPool,
     pub(crate) settle: Settle,
     pub(crate) positions: Positions,
+    pub(crate) closed_hours: ClosedHours,
     pub(crate) batches: Semaphore,
     pub(crate) metrics: PrometheusHandle,
     pub(crate) started: Instant,
@@ -39,7 +41,8 @@ impl ApiState {
     /// are shown. Needs a runtime.
     pub fn new(log: LogWriter, pool: PgPool, settle: Settle, metrics: PrometheusHandle) -> Arc<Self> {
         let (positions, batches) = (Positions::start(pool.clone()), Semaphore::new(BATCHES_MAX));
-        Arc::new(Self { log, pool, settle, positions, batches, metrics, started: Instant::now() })
+        let closed_hours = ClosedHours::default();
+        Arc::new(Self { log, pool, settle, positions, closed_hours, batches, metrics, started: Instant::now() })
     }
 }
 

@@ -27,6 +27,8 @@ pub(crate) struct Subject {
     pub(crate) budget: Option<Decimal>,
     /// When its totals last changed.
     pub(crate) updated_at: Option<Time>,
+    /// Counts the changes of what decides who earns.
+    pub(crate) generation: i64,
     watermark: Option<Time>,
     closed_through: Option<Time>,
 }
@@ -51,7 +53,7 @@ macro_rules! subject {
         concat!(
             "SELECT ",
             $columns,
-            ", f.closed_through,
+            ", f.generation, f.closed_through,
                 (SELECT CASE WHEN bool_and(watermark IS NOT NULL) THEN min(watermark) END
                  FROM lines WHERE live AND flow = 'tracking') AS watermark
              FROM facts f ",

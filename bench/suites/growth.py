@@ -5,7 +5,7 @@ import time
 from threading import Thread
 
 from support.alpes import ALPES, Alpes, generate
-from support.process import wait_until
+from support.process import start, wait_until
 from support.report import setting
 from suites.line import add
 
@@ -85,12 +85,12 @@ def killed(report, alpes, folder, number):
     read = lambda: int(alpes.sql(READ))
     before = read()
     command = [ALPES, "backfill", file]
-    first = subprocess.Popen(command, env=alpes.env, stdout=subprocess.DEVNULL)
+    first = start(command, env=alpes.env, stdout=subprocess.DEVNULL)
     wait_until("half of the file is read", lambda: read() - before >= EVENTS / 2, poll=WATCH_S)
     first.kill()
     first.wait()
     reached, begun = settled_at(read), time.monotonic()
-    second = subprocess.Popen(command, env=alpes.env, stdout=subprocess.DEVNULL)
+    second = start(command, env=alpes.env, stdout=subprocess.DEVNULL)
     wait_until("the next commit", lambda: read() > reached or second.poll() is not None, poll=WATCH_S)
     report.add("after kill -9", next_commit_s=time.monotonic() - begun)
     assert second.wait() == 0, "the backfill did not finish"

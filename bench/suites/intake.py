@@ -10,7 +10,7 @@ from itertools import islice
 
 from support.alpes import Alpes, RELEASE, generate
 from support.load import by_schedule, saturate
-from support.process import cpu_seconds, free_port, is_alive, wait_until
+from support.process import cpu_seconds, free_port, is_alive, start, wait_until
 from support.report import setting
 
 SETTINGS = {"EVENTS": setting("EVENTS", 1_000_000), "SECONDS": setting("SECONDS", 10), "RUNS": setting("RUNS", 3)}
@@ -67,7 +67,7 @@ def singles(report, alpes, server, connections):
 def bare():
     """An axum server that parses the body and answers 202."""
     port = free_port()
-    server = subprocess.Popen([RELEASE / "examples/bare", f"127.0.0.1:{port}"])
+    server = start([RELEASE / "examples/bare", f"127.0.0.1:{port}"])
     try:
         wait_until("the bare server answers", lambda: is_alive(port))
         yield f"http://127.0.0.1:{port}", server

@@ -16,8 +16,8 @@ MB = 1_000_000
 BOUND = [["claims", "windows", "window_amounts"], ["impressions", "conversions"]]
 # Leaves the rows of impressions and clicks out.
 WITHOUT_RAW_ROWS = {"ALPES_RAW_ROWS": "drop"}
-# Lines that a file is dealt out to, beside the default, which is 3.
-PARTITIONS = (1, 2, 4)
+# Lines that a file is dealt out to, beside the default, which is 4.
+PARTITIONS = (1, 2, 3)
 
 
 def measure(report, folder):

@@ -1,14 +1,13 @@
 """From Pulsar: a backlog on 1, 2 and 4 partitions, beside the same from a file; and the intake with a broker."""
 
 import os
-import subprocess
 import time
 import urllib.request
 from contextlib import contextmanager
 
 from support.alpes import Alpes, CATCH_UP_MAX_S, RELEASE, ROOT, generate
 from support.load import saturate
-from support.process import cpu_seconds, free_port, peak_mb, run, wait_until
+from support.process import cpu_seconds, free_port, peak_mb, run, start, wait_until
 from support.report import setting
 from suites.line import add, from_file
 
@@ -37,7 +36,7 @@ def broker(folder):
     script = ROOT / "scripts/pulsar.sh"
     log = open(folder.with_suffix(".log"), "w")
     command = [script, "run", folder, "--port", str(port), "--admin-port", str(admin_port)]
-    process = subprocess.Popen(command, env=os.environ | {"PULSAR_LOG_LEVEL": "error"}, stdout=log, stderr=log)
+    process = start(command, env=os.environ | {"PULSAR_LOG_LEVEL": "error"}, stdout=log, stderr=log)
     try:
         run([script, "ready", admin, "120"])
         yield process, f"pulsar://127.0.0.1:{port}", admin

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
-from support.process import cpu_seconds, free_port, is_alive, run, wait_until
+from support.process import cpu_seconds, free_port, is_alive, run, start, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 RELEASE = ROOT / os.environ.get("CARGO_TARGET_DIR", "target") / "release"
@@ -64,7 +64,6 @@ class Alpes:
         self.env = os.environ | {
             "ALPES_DATA": str(self.folder), "ALPES_HTTP": f"127.0.0.1:{self.http}",
             "ALPES_QUERIES": f"127.0.0.1:{self.queries}", "ALPES_LOG": "error",
-            "MIMALLOC_PURGE_DELAY": "10",  # as in the image
         } | settings
 
     def run(self, *arguments):
@@ -90,7 +89,7 @@ class Alpes:
         """The same, without waiting until it answers."""
         log = self.folder.with_suffix(f".{role}.log")
         with open(log, "w") as output:
-            server = subprocess.Popen([ALPES, role], env=self.env, stdout=output, stderr=output)
+            server = start([ALPES, role], env=self.env, stdout=output, stderr=output)
         try:
             yield server
         finally:

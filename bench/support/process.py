@@ -22,12 +22,22 @@ class Finished:
     peak_mb: float
 
 
+def start(command, **options):
+    """Starts a command as the system starts a service: in a session of its own, which gets a share of the processor of its
+    own where Linux groups processes by session, as PostgreSQL's do."""
+    return subprocess.Popen(command, start_new_session=True, **options)
+
+
 def run(command, env=None, stdin=None):
     """Runs a command to its end; fails with what it said if it does."""
     begun = time.monotonic()
-    process = subprocess.Popen(command, env=env, stdin=stdin, stdout=subprocess.PIPE, text=True)
-    stdout = process.stdout.read()
-    _, status, usage = os.wait4(process.pid, 0)
+    process = start(command, env=env, stdin=stdin, stdout=subprocess.PIPE, text=True)
+    try:
+        stdout = process.stdout.read()
+        _, status, usage = os.wait4(process.pid, 0)
+    except KeyboardInterrupt:
+        process.kill()
+        raise
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode != 0:
         raise SystemExit(f"{' '.join(map(str, command))}: exit {process.returncode}\n{stdout}")

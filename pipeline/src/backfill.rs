@@ -50,7 +50,7 @@ pub struct Summary {
 
 /// Partitions that a file is dealt out to for tracking, each with a line of its own: as many as keep two cores busy,
 /// PostgreSQL's work included.
-pub const PARTITIONS: usize = 3;
+pub const PARTITIONS: usize = 4;
 /// The most: each is a connection and some tens of megabytes.
 pub const PARTITIONS_MAX: usize = 16;
 

@@ -5,8 +5,6 @@ use crate::Timestamp;
 /// The facts that an epoch read after it took the facts lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Facts {
-    /// Counts the changes of facts; while it stays, cached facts are valid.
-    pub generation: i64,
     /// Windows that end at or before this instant are closed: what comes for them is late.
     pub closed_through: Option<Timestamp>,
     /// Events before this instant are refused as `demasiado_antiguo`: their claims may be gone.
@@ -15,5 +13,5 @@ pub struct Facts {
 
 impl Facts {
     /// Nothing closed, nothing forgotten.
-    pub const NONE: Self = Self { generation: 0, closed_through: None, dedup_horizon: None };
+    pub const NONE: Self = Self { closed_through: None, dedup_horizon: None };
 }

@@ -233,7 +233,7 @@ pub struct EpochNames<'a> {
 pub enum FactsAccess {
     /// Relies on them: they stay as they are until it ends.
     Read,
-    /// Makes a new generation of them: it waits for every epoch under way, and the others wait for it.
+    /// Changes them, and counts their generation up: it waits for every epoch under way, and the others wait for it.
     Change,
 }
 
@@ -273,12 +273,12 @@ impl PostgresSink {
 /// The fence: changes no row if somebody else has taken the line, or has moved it.
 async fn move_position(line: &mut Line, span: Span) -> Result<Facts, SinkError> {
     let (after, through) = (line.position, span.through);
-    type Row = (i64, Option<DateTime<Utc>>, Option<DateTime<Utc>>);
+    type Row = (Option<DateTime<Utc>>, Option<DateTime<Utc>>);
     let moved: Option<Row> = sqlx::query_as(
         "UPDATE lines SET ledger = $1, entry = $2, index = $3
              FROM facts
              WHERE line = $4 AND epoch = $5 AND (ledger, entry, index) = ($6, $7, $8)
-             RETURNING generation, closed_through, dedup_horizon",
+             RETURNING closed_through, dedup_horizon",
     )
     .bind(through.ledger)
     .bind(through.entry)
@@ -290,12 +290,8 @@ async fn move_position(line: &mut Line, span: Span) -> Result<Facts, SinkError> 
     .bind(after.index)
     .fetch_optional(&mut line.connection)
     .await?;
-    let Some((generation, closed_through, dedup_horizon)) = moved else {
+    let Some((closed_through, dedup_horizon)) = moved else {
         return Err(SinkError::Fenced { line: line.line, source_name: line.source.clone(), epoch: line.epoch });
     };
-    Ok(Facts {
-        generation,
-        closed_through: closed_through.map(Into::into),
-        dedup_horizon: dedup_horizon.map(Into::into),
-    })
+    Ok(Facts { closed_through: closed_through.map(Into::into), dedup_horizon: dedup_horizon.map(Into::into) })
 }

@@ -3,15 +3,16 @@
 use axum::Json;
 use axum::extract::State;
 use schemas::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use std::sync::Arc;
 use tokio::try_join;
 use utoipa::{IntoParams, ToSchema};
 
+use crate::closed_hours::{Points, Stretch};
 use crate::earned::{self, Earned, OfRange};
 use crate::edge::{Id, Query};
 use crate::error::Problem;
-use crate::pieces::{Grain, Range, split};
+use crate::pieces::{Grain, Piece, Range, split};
 use crate::sums::{self, Progress, Subject, Sums, Totals};
 use crate::time::{Time, TimeParam};
 use crate::{ApiError, ApiState};
@@ -82,8 +83,9 @@ pub(crate) struct Series {
     #[serde(rename = "hasta")]
     to: Time,
     /// One point for each minute, hour or day of the range, in order, with zeros where nothing happened.
-    #[serde(rename = "puntos")]
-    points: Vec<Point>,
+    #[serde(rename = "puntos", serialize_with = "in_one_list")]
+    #[schema(value_type = Vec<Point>)]
+    points: Vec<Points>,
     #[serde(flatten)]
     progress: Progress,
 }
@@ -115,13 +117,17 @@ pub(crate) async fn of_campaign(
     let Granularity(grain) = params.granularidad;
     let range = range(&params, Timestamp::now())?;
     let campaign = Subject::campaign(&state.pool, &id).await?;
-    let pieces = split(range, campaign.closed_through(), grain);
+    let stretches = match grain {
+        Grain::Minute => state.closed_hours.split(&state.pool, &campaign, range).await?,
+        Grain::Hour | Grain::Day => vec![Stretch::unread(range)],
+    };
+    let pieces = unread(&stretches, campaign.closed_through(), grain);
     let (sums, earned) = match campaign.number {
-        Some(number) => try_join!(
+        Some(number) if !pieces.is_empty() => try_join!(
             sums::campaign_buckets(&state.pool, number, &pieces, grain.width(), range.from),
             earned::buckets(&state.pool, number, &pieces, grain.width(), range.from),
         )?,
-        None => Default::default(),
+        _ => Default::default(),
     };
     // One currency for all points, or they could not be drawn as one line.
     let currency = sums::main_currency(campaign.currency.as_deref(), sums.values());
@@ -130,8 +136,16 @@ pub(crate) async fn of_campaign(
         let (sums, earned) = (sums.get(&start).unwrap_or(&no_sums), earned.get(&start).unwrap_or(&no_earned));
         Point { start: start.into(), totals: sums.totals(Some(&currency)), commissions: OfRange::of(earned, sums) }
     };
+    let points = |stretch: Stretch| {
+        let read = || -> Points {
+            let points = stretch.range.starts(grain.width()).map(point).collect();
+            state.closed_hours.keep(&stretch, &points);
+            points
+        };
+        stretch.points.clone().unwrap_or_else(read)
+    };
     Ok(Json(Series {
-        points: starts(range, grain).map(point).collect(),
+        points: stretches.into_iter().map(points).collect(),
         progress: campaign.progress(),
         campaign_id: id,
         granularity: params.granularidad,
@@ -155,7 +169,18 @@ fn range(params: &Params, now: Timestamp) -> Result<Range, ApiError> {
     Ok(range)
 }
 
-fn starts(range: Range, grain: Grain) -> impl Iterator<Item = Timestamp> {
-    let step = grain.width().as_micros() as usize;
-    (range.from.micros()..range.to.micros()).step_by(step).map(Timestamp::from_micros)
+/// The pieces of what is to be read, as few as there can be.
+fn unread(stretches: &[Stretch], closed_through: Option<Timestamp>, grain: Grain) -> Vec<Piece> {
+    let mut ranges: Vec<Range> = Vec::new();
+    for Stretch { range, .. } in stretches.iter().filter(|stretch| stretch.points.is_none()) {
+        match ranges.last_mut() {
+            Some(before) if before.to == range.from => before.to = range.to,
+            _ => ranges.push(*range),
+        }
+    }
+    ranges.into_iter().flat_map(|range| split(range, closed_through, grain)).collect()
+}
+
+fn in_one_list<S: Serializer>(points: &[Points], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(points.iter().flat_map(|points| points.iter()))
 }

@@ -9,6 +9,7 @@ mod world;
 
 mod batches;
 mod campaigns;
+mod closed_hours;
 mod commands;
 mod documents;
 mod explanations;

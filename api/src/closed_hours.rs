@@ -1,0 +1,112 @@
+//! Closed hours as series by minutes told them last: a dashboard asks for the same hours over and over.
+//!
+//! What a closed hour tells changes by events that come late, and by what decides who earns. So it is kept under the number
+//! of its events and the generation of the facts, which only go up. They are read before what is kept under them, which
+//! may be newer than they say and is never older.
+
+use chrono::{DateTime, Utc};
+use quick_cache::sync::Cache;
+use schemas::Timestamp;
+use schemas::time::HOUR;
+use sqlx::PgPool;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::pieces::{Grain, Piece, Range, split};
+use crate::routes::series::Point;
+use crate::sums::Subject;
+
+/// Hours kept, of any campaigns: at some 40 kB each, 20 MB.
+const HOURS_MAX: usize = 500;
+
+/// The points of a stretch, in order.
+pub(crate) type Points = Arc<[Point]>;
+
+/// Points of closed hours.
+#[derive(Debug)]
+pub(crate) struct ClosedHours(Cache<Hour, Points>);
+
+/// What a closed hour is kept under.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Hour {
+    campaign: i32,
+    start: Timestamp,
+    events: i64,
+    generation: i64,
+}
+
+/// A part of a series.
+#[derive(Debug)]
+pub(crate) struct Stretch {
+    pub(crate) range: Range,
+    /// What is known of it; none: it is to be read.
+    pub(crate) points: Option<Points>,
+    hour: Option<Hour>,
+}
+
+impl Stretch {
+    /// One that is to be read, and not kept.
+    pub(crate) const fn unread(range: Range) -> Self {
+        Self { range, points: None, hour: None }
+    }
+}
+
+impl Default for ClosedHours {
+    fn default() -> Self {
+        Self(Cache::new(HOURS_MAX))
+    }
+}
+
+impl ClosedHours {
+    /// Splits a range of minutes into closed hours, known or not, and what lies around them. Only where the campaign has a
+    /// currency of its own: where it has none, a point is told in the one that is the first of all points.
+    pub(crate) async fn split(
+        &self,
+        pool: &PgPool,
+        campaign: &Subject,
+        range: Range,
+    ) -> Result<Vec<Stretch>, sqlx::Error> {
+        let (Some(number), Some(_)) = (campaign.number, &campaign.currency) else {
+            return Ok(vec![Stretch::unread(range)]);
+        };
+        let pieces = split(range, campaign.closed_through(), Grain::Hour);
+        let events = events(pool, number, &pieces).await?;
+        let hour = |start: Timestamp| {
+            let events = events.get(&start).copied().unwrap_or_default();
+            let hour = Hour { campaign: number, start, events, generation: campaign.generation };
+            let range = Range { from: start, to: start.plus(HOUR) };
+            Stretch { range, points: self.0.get(&hour), hour: Some(hour) }
+        };
+        let stretches = |piece: &Piece| match piece.grain {
+            Grain::Minute => vec![Stretch::unread(piece.range)],
+            Grain::Hour | Grain::Day => piece.range.starts(HOUR).map(hour).collect(),
+        };
+        Ok(pieces.iter().flat_map(stretches).collect())
+    }
+
+    /// Keeps what was read of a stretch, if that is a closed hour.
+    pub(crate) fn keep(&self, stretch: &Stretch, points: &Points) {
+        if let Some(hour) = stretch.hour {
+            self.0.insert(hour, points.clone());
+        }
+    }
+}
+
+const EVENTS: &str = "
+SELECT r.start, r.impressions + r.clicks + r.conversions
+FROM unnest($2::timestamptz[], $3::timestamptz[]) AS p(since, until)
+JOIN rollups r ON r.campaign = $1 AND r.grain = 'h' AND r.influencer = -1 AND r.start >= p.since AND r.start < p.until";
+
+/// How many events the closed hours have; those that have none are left out.
+async fn events(pool: &PgPool, campaign: i32, pieces: &[Piece]) -> Result<HashMap<Timestamp, i64>, sqlx::Error> {
+    let instant = |timestamp: Timestamp| DateTime::<Utc>::from(timestamp);
+    let hours = pieces.iter().filter(|piece| piece.grain != Grain::Minute);
+    let (since, until): (Vec<_>, Vec<_>) =
+        hours.map(|piece| (instant(piece.range.from), instant(piece.range.to))).unzip();
+    if since.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let rows: Vec<(DateTime<Utc>, i64)> =
+        sqlx::query_as(EVENTS).bind(campaign).bind(since).bind(until).fetch_all(pool).await?;
+    Ok(rows.into_iter().map(|(start, events)| (start.into(), events)).collect())
+}
