@@ -7,7 +7,6 @@
 use chrono::{DateTime, Utc};
 use quick_cache::sync::Cache;
 use schemas::Timestamp;
-use schemas::time::HOUR;
 use sqlx::PgPool;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,12 +14,13 @@ use std::sync::Arc;
 use crate::pieces::{Grain, Piece, Range, split};
 use crate::routes::series::Point;
 use crate::sums::Subject;
+use crate::time::{HOUR, MINUTE};
 
 /// Hours kept, of any campaigns: at some 40 kB each, 20 MB.
 const HOURS_MAX: usize = 500;
 
-/// The points of a stretch, in order.
-pub(crate) type Points = Arc<[Point]>;
+/// The points of an hour, or of another stretch, in order.
+type Points = Arc<[Point]>;
 
 /// Points of closed hours.
 #[derive(Debug)]
@@ -35,12 +35,12 @@ struct Hour {
     generation: i64,
 }
 
-/// A part of a series.
+/// A part of a series. A closed hour is read as a whole, however much of it was asked for.
 #[derive(Debug)]
 pub(crate) struct Stretch {
     pub(crate) range: Range,
     /// What is known of it; none: it is to be read.
-    pub(crate) points: Option<Points>,
+    points: Option<Points>,
     hour: Option<Hour>,
 }
 
@@ -48,6 +48,11 @@ impl Stretch {
     /// One that is to be read, and not kept.
     pub(crate) const fn unread(range: Range) -> Self {
         Self { range, points: None, hour: None }
+    }
+
+    /// Whether it is to be read.
+    pub(crate) const fn is_unread(&self) -> bool {
+        self.points.is_none()
     }
 }
 
@@ -69,7 +74,8 @@ impl ClosedHours {
         let (Some(number), Some(_)) = (campaign.number, &campaign.currency) else {
             return Ok(vec![Stretch::unread(range)]);
         };
-        let pieces = split(range, campaign.closed_through(), Grain::Hour);
+        let hours = Range { from: range.from.floor(HOUR), to: range.to.plus(HOUR - MINUTE).floor(HOUR) };
+        let pieces = split(hours, campaign.closed_through(), Grain::Hour);
         let events = events(pool, number, &pieces).await?;
         let hour = |start: Timestamp| {
             let events = events.get(&start).copied().unwrap_or_default();
@@ -78,17 +84,22 @@ impl ClosedHours {
             Stretch { range, points: self.0.get(&hour), hour: Some(hour) }
         };
         let stretches = |piece: &Piece| match piece.grain {
-            Grain::Minute => vec![Stretch::unread(piece.range)],
+            Grain::Minute => vec![Stretch::unread(piece.range.within(range))],
             Grain::Hour | Grain::Day => piece.range.starts(HOUR).map(hour).collect(),
         };
         Ok(pieces.iter().flat_map(stretches).collect())
     }
 
-    /// Keeps what was read of a stretch, if that is a closed hour.
-    pub(crate) fn keep(&self, stretch: &Stretch, points: &Points) {
-        if let Some(hour) = stretch.hour {
-            self.0.insert(hour, points.clone());
-        }
+    /// The points of a stretch: those that are known, or what `read` makes, which is kept if it is of a closed hour.
+    pub(crate) fn points(&self, stretch: Stretch, read: impl FnOnce(Range) -> Points) -> Points {
+        let Stretch { range, points, hour } = stretch;
+        points.unwrap_or_else(|| {
+            let points = read(range);
+            if let Some(hour) = hour {
+                self.0.insert(hour, points.clone());
+            }
+            points
+        })
     }
 }
 

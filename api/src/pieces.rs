@@ -13,6 +13,16 @@ pub(crate) struct Range {
 }
 
 impl Range {
+    /// Whether an instant lies in it.
+    pub(crate) fn contains(self, instant: Timestamp) -> bool {
+        self.from <= instant && instant < self.to
+    }
+
+    /// What of it lies in `other`, with which it has something in common.
+    pub(crate) fn within(self, other: Self) -> Self {
+        Self { from: self.from.max(other.from), to: self.to.min(other.to) }
+    }
+
     /// The starts of its units of `width`, in order.
     pub(crate) fn starts(self, width: Duration) -> impl Iterator<Item = Timestamp> {
         (self.from.micros()..self.to.micros()).step_by(width.as_micros() as usize).map(Timestamp::from_micros)

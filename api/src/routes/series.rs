@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tokio::try_join;
 use utoipa::{IntoParams, ToSchema};
 
-use crate::closed_hours::{Points, Stretch};
+use crate::closed_hours::Stretch;
 use crate::earned::{self, Earned, OfRange};
 use crate::edge::{Id, Query};
 use crate::error::Problem;
@@ -85,7 +85,7 @@ pub(crate) struct Series {
     /// One point for each minute, hour or day of the range, in order, with zeros where nothing happened.
     #[serde(rename = "puntos", serialize_with = "in_one_list")]
     #[schema(value_type = Vec<Point>)]
-    points: Vec<Points>,
+    points: Vec<Part>,
     #[serde(flatten)]
     progress: Progress,
 }
@@ -136,14 +136,8 @@ pub(crate) async fn of_campaign(
         let (sums, earned) = (sums.get(&start).unwrap_or(&no_sums), earned.get(&start).unwrap_or(&no_earned));
         Point { start: start.into(), totals: sums.totals(Some(&currency)), commissions: OfRange::of(earned, sums) }
     };
-    let points = |stretch: Stretch| {
-        let read = || -> Points {
-            let points = stretch.range.starts(grain.width()).map(point).collect();
-            state.closed_hours.keep(&stretch, &points);
-            points
-        };
-        stretch.points.clone().unwrap_or_else(read)
-    };
+    let read = |range: Range| range.starts(grain.width()).map(point).collect();
+    let points = |stretch: Stretch| Part { asked: range, points: state.closed_hours.points(stretch, read) };
     Ok(Json(Series {
         points: stretches.into_iter().map(points).collect(),
         progress: campaign.progress(),
@@ -172,7 +166,7 @@ fn range(params: &Params, now: Timestamp) -> Result<Range, ApiError> {
 /// The pieces of what is to be read, as few as there can be.
 fn unread(stretches: &[Stretch], closed_through: Option<Timestamp>, grain: Grain) -> Vec<Piece> {
     let mut ranges: Vec<Range> = Vec::new();
-    for Stretch { range, .. } in stretches.iter().filter(|stretch| stretch.points.is_none()) {
+    for Stretch { range, .. } in stretches.iter().filter(|stretch| stretch.is_unread()) {
         match ranges.last_mut() {
             Some(before) if before.to == range.from => before.to = range.to,
             _ => ranges.push(*range),
@@ -181,6 +175,17 @@ fn unread(stretches: &[Stretch], closed_through: Option<Timestamp>, grain: Grain
     ranges.into_iter().flat_map(|range| split(range, closed_through, grain)).collect()
 }
 
-fn in_one_list<S: Serializer>(points: &[Points], serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_seq(points.iter().flat_map(|points| points.iter()))
+/// Points, of which only those within what was asked for are told.
+#[derive(Debug)]
+struct Part {
+    asked: Range,
+    points: Arc<[Point]>,
+}
+
+fn in_one_list<S: Serializer>(parts: &[Part], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(
+        parts
+            .iter()
+            .flat_map(|Part { asked, points }| points.iter().filter(|point| asked.contains(point.start.into()))),
+    )
 }

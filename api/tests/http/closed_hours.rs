@@ -5,11 +5,10 @@ use rust_decimal::Decimal;
 use serde_json::Value;
 
 use crate::support::Api;
-use crate::world::{Event, What, at, close, line, sample, terms, write};
+use crate::world::{Event, What, at, close, create_campaigns, line, sample, terms, write};
 
-/// Four closed hours of the sample and a minute at each end, Ana's and Luis's impressions in the second of them.
-const SERIES: &str = "/tracking/queries/campañas/cmp-123/serie?granularidad=minuto\
-    &desde=2026-01-03T08:59:00Z&hasta=2026-01-03T13:01:00Z";
+/// Four closed hours of the sample and a minute at each end.
+const SERIES: (&str, &str) = ("2026-01-03T08:59:00Z", "2026-01-03T13:01:00Z");
 const CLOSED: &str = "2026-01-04T00:00:00Z";
 
 async fn with_a_created_campaign() -> Api {
@@ -17,16 +16,17 @@ async fn with_a_created_campaign() -> Api {
     line(&api, 100, "2026-01-05T12:00:00Z").await;
     write(&api, &sample()).await;
     close(&api, CLOSED).await;
-    api.sql(
-        "INSERT INTO campaigns (campaign, tenant, id, budget, currency, influencers, conversions, created_at)
-         SELECT campaign, 1, name, 0, 'COP', '{}', '[]', now() FROM campaign_names",
-    )
-    .await;
+    create_campaigns(&api).await;
     api
 }
 
+async fn points_of(api: &Api, (from, to): (&str, &str)) -> Vec<Value> {
+    let path = format!("/tracking/queries/campañas/cmp-123/serie?granularidad=minuto&desde={from}&hasta={to}");
+    api.get(&path).await.json()["puntos"].as_array().unwrap().clone()
+}
+
 async fn points(api: &Api) -> Vec<Value> {
-    api.get(SERIES).await.json()["puntos"].as_array().unwrap().clone()
+    points_of(api, SERIES).await
 }
 
 fn impressions(points: &[Value]) -> i64 {
@@ -44,6 +44,7 @@ async fn what_was_read_of_them_is_not_read_again() {
     assert_eq!((first.len(), impressions(&first)), (4 * 60 + 2, 3));
     api.sql("TRUNCATE windows, window_amounts, conversions").await;
     assert_eq!(points(&api).await, first);
+    assert_eq!(points_of(&api, ("2026-01-03T10:01:00Z", "2026-01-03T12:06:00Z")).await, first[62..187]);
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::lists::{Numbers, scattered};
 use crate::support::Api;
-use crate::world::{Counted, Event, at, close, write};
+use crate::world::{Counted, Event, at, close, create_campaigns, write};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -30,6 +30,7 @@ async fn every_range_is_exact_whatever_is_closed() {
     let api = Api::start().await;
     let events = scattered(200, 11);
     write(&api, &events).await;
+    create_campaigns(&api).await;
     let mut numbers = Numbers::new(3);
     let start = at("2025-12-31T22:00:00Z");
     for closed in [None, Some("2026-01-01T00:00:00Z"), Some("2026-01-02T05:17:00Z"), Some("2026-01-04T00:00:00Z")] {

@@ -213,6 +213,15 @@ pub(crate) async fn close(api: &Api, through: &str) {
     api.sql(&fold("window_amounts", "rollup_amounts", "w.currency,", "sum(w.amount)")).await;
 }
 
+/// What has events was created, too: in pesos, without a budget.
+pub(crate) async fn create_campaigns(api: &Api) {
+    api.sql(
+        "INSERT INTO campaigns (campaign, tenant, id, budget, currency, influencers, conversions, created_at)
+         SELECT campaign, 1, name, 0, 'COP', '{}', '[]', now() FROM campaign_names",
+    )
+    .await;
+}
+
 /// A campaign with two influencers, clicks, two currencies, and rows that came on three days.
 pub(crate) fn sample() -> Vec<Event> {
     let day = |n| NaiveDate::from_ymd_opt(2026, 1, n).unwrap();
