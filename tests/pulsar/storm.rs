@@ -10,6 +10,11 @@ use super::{rounds, sample, wait_until_counted};
 const RATE: u32 = 10_000;
 /// Processes that share the partitions.
 const WORKERS: usize = 3;
+/// A bookie that is killed in the middle of a write may leave half an entry, and then nobody can open its topic (half an entry,
+/// docs/PULSAR.md). With such a broker there is nothing to see, so another one is taken, this often.
+const BROKERS_MAX: usize = 3;
+/// What the broker says then.
+const HALF_AN_ENTRY: &str = "Error while recovering ledger";
 
 /// Starts a worker beside others.
 pub(crate) fn worker(home: &Home) -> Running {
@@ -36,24 +41,35 @@ pub(crate) fn assert_sample_counted(home: &Home) {
 #[test]
 fn killed_workers_and_brokers_lose_nothing() {
     for _ in 0..rounds() {
-        let mut broker = Broker::start();
-        let home = Home::with(broker.namespace().environment());
-        let _api = home.serve("api");
-        let mut workers: Vec<Running> = (0..WORKERS).map(|_| worker(&home)).collect();
-        let load = load(&home);
-        for (number, victim) in workers.iter_mut().enumerate() {
-            std::thread::sleep(Duration::from_millis(rand::Rng::random_range(&mut rand::rng(), 500..2_500)));
-            assert!(victim.kill());
-            if number == 1 {
-                broker.kill();
-                broker.restart();
-            }
-            *victim = worker(&home);
-        }
-        println!("{}", load.finish());
-        assert_sample_counted(&home);
-        // Nothing was lost, so nobody may be told that something was: who believes it accepts the loss.
-        let log = std::fs::read_to_string(home.data().join("log")).unwrap();
-        assert_eq!(log.lines().find(|line| line.contains(" ERROR ")), None);
+        let survived = (0..BROKERS_MAX).any(|_| workers_and_a_broker_are_killed());
+        assert!(survived, "{BROKERS_MAX} brokers, one after another, could not open what they had written");
     }
+}
+
+/// False if the broker could not open a ledger that it had written.
+fn workers_and_a_broker_are_killed() -> bool {
+    let mut broker = Broker::start();
+    let home = Home::with(broker.namespace().environment());
+    let _api = home.serve("api");
+    let mut workers: Vec<Running> = (0..WORKERS).map(|_| worker(&home)).collect();
+    let load = load(&home);
+    for (number, victim) in workers.iter_mut().enumerate() {
+        std::thread::sleep(Duration::from_millis(rand::Rng::random_range(&mut rand::rng(), 500..2_500)));
+        assert!(victim.kill());
+        if number == 1 {
+            broker.kill();
+            broker.restart();
+        }
+        *victim = worker(&home);
+    }
+    let (status, printed) = load.end();
+    let log = || std::fs::read_to_string(home.data().join("log")).unwrap();
+    if !status.success() && log().contains(HALF_AN_ENTRY) {
+        return false;
+    }
+    assert!(status.success(), "{printed}");
+    assert_sample_counted(&home);
+    // Nothing was lost, so nobody may be told that something was: who believes it accepts the loss.
+    assert_eq!(log().lines().find(|line| line.contains(" ERROR ")), None);
+    true
 }

@@ -161,11 +161,17 @@ impl Running {
         self.child.wait().unwrap()
     }
 
-    /// Waits for its good end; gives what it printed.
-    pub(crate) fn finish(mut self) -> String {
+    /// Waits for its end, good or bad; gives what it printed.
+    pub(crate) fn end(mut self) -> (ExitStatus, String) {
         let (status, mut printed) = (self.wait(), String::new());
         self.output.rewind().unwrap();
         self.output.read_to_string(&mut printed).unwrap();
+        (status, printed)
+    }
+
+    /// Waits for its good end; gives what it printed.
+    pub(crate) fn finish(self) -> String {
+        let (status, printed) = self.end();
         assert!(status.success(), "{status}: {printed}");
         printed
     }
