@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what a build needs from the system where it is missing: a C compiler, make and protoc. With `test`,
+# Installs what a build needs from the system where it is missing: a C compiler and protoc. With `test`,
 # also what the tests start by themselves: PostgreSQL, a Pulsar broker, the users' Python client; with `bench`, what the
 # benchmarks measure with: wrk, valgrind, psql, zstd. Says nothing when everything is there.
 set -euo pipefail

@@ -11,10 +11,10 @@ use sqlx::PgPool;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::pieces::{Grain, Piece, Range, split};
+use crate::pieces::{Grain, Range, split};
 use crate::routes::series::Point;
 use crate::sums::Subject;
-use crate::time::{HOUR, MINUTE};
+use crate::time::HOUR;
 
 /// Hours kept, of any campaigns: 24 MB when all are of busy ones (measured).
 const HOURS_MAX: usize = 500;
@@ -74,20 +74,21 @@ impl ClosedHours {
         let (Some(number), Some(_)) = (campaign.number, &campaign.currency) else {
             return Ok(vec![Stretch::unread(range)]);
         };
-        let hours = Range { from: range.from.floor(HOUR), to: range.to.plus(HOUR - MINUTE).floor(HOUR) };
-        let pieces = split(hours, campaign.closed_through(), Grain::Hour);
-        let events = events(pool, number, &pieces).await?;
-        let hour = |start: Timestamp| {
-            let events = events.get(&start).copied().unwrap_or_default();
-            let hour = Hour { campaign: number, start, events, generation: campaign.generation };
-            let range = Range { from: start, to: start.plus(HOUR) };
-            Stretch { range, points: self.0.get(&hour), hour: Some(hour) }
-        };
-        let stretches = |piece: &Piece| match piece.grain {
-            Grain::Minute => vec![Stretch::unread(piece.range.within(range))],
-            Grain::Hour | Grain::Day => piece.range.starts(HOUR).map(hour).collect(),
-        };
-        Ok(pieces.iter().flat_map(stretches).collect())
+        let mut stretches = Vec::new();
+        for piece in split(range.widened(HOUR), campaign.closed_through(), Grain::Hour) {
+            if piece.grain == Grain::Minute {
+                stretches.push(Stretch::unread(piece.range.within(range)));
+                continue;
+            }
+            let events = events(pool, number, piece.range).await?;
+            stretches.extend(piece.range.starts(HOUR).map(|start| {
+                let events = events.get(&start).copied().unwrap_or_default();
+                let hour = Hour { campaign: number, start, events, generation: campaign.generation };
+                let range = Range { from: start, to: start.plus(HOUR) };
+                Stretch { range, points: self.0.get(&hour), hour: Some(hour) }
+            }));
+        }
+        Ok(stretches)
     }
 
     /// The points of a stretch: those that are known, or what `read` makes, which is kept if it is of a closed hour.
@@ -104,20 +105,13 @@ impl ClosedHours {
 }
 
 const EVENTS: &str = "
-SELECT r.start, r.impressions + r.clicks + r.conversions
-FROM unnest($2::timestamptz[], $3::timestamptz[]) AS p(since, until)
-JOIN rollups r ON r.campaign = $1 AND r.grain = 'h' AND r.influencer = -1 AND r.start >= p.since AND r.start < p.until";
+SELECT start, impressions + clicks + conversions FROM rollups
+WHERE campaign = $1 AND grain = 'h' AND influencer = -1 AND start >= $2 AND start < $3";
 
-/// How many events the closed hours have; those that have none are left out.
-async fn events(pool: &PgPool, campaign: i32, pieces: &[Piece]) -> Result<HashMap<Timestamp, i64>, sqlx::Error> {
-    let instant = |timestamp: Timestamp| DateTime::<Utc>::from(timestamp);
-    let hours = pieces.iter().filter(|piece| piece.grain != Grain::Minute);
-    let (since, until): (Vec<_>, Vec<_>) =
-        hours.map(|piece| (instant(piece.range.from), instant(piece.range.to))).unzip();
-    if since.is_empty() {
-        return Ok(HashMap::new());
-    }
+/// How many events the closed hours of a range have; those that have none are left out.
+async fn events(pool: &PgPool, campaign: i32, hours: Range) -> Result<HashMap<Timestamp, i64>, sqlx::Error> {
+    let [from, to] = [hours.from, hours.to].map(DateTime::<Utc>::from);
     let rows: Vec<(DateTime<Utc>, i64)> =
-        sqlx::query_as(EVENTS).bind(campaign).bind(since).bind(until).fetch_all(pool).await?;
+        sqlx::query_as(EVENTS).bind(campaign).bind(from).bind(to).fetch_all(pool).await?;
     Ok(rows.into_iter().map(|(start, events)| (start.into(), events)).collect())
 }

@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 
 use crate::amounts::{ByCurrency, Exact};
 use crate::balances::{Balance, Open};
-use crate::pieces::{Piece, Range};
+use crate::pieces::{Piece, Range, bounds};
 use crate::sums::Sums;
 
 /// Commissions in one currency.
@@ -212,17 +212,16 @@ struct Columns {
     amounts: Vec<Decimal>,
 }
 
-/// What `pieces` have earned by buckets of `width`, counted from `origin`; buckets without commissions are left out.
+/// What `pieces` have earned by buckets of `width`, counted from where the first begins; buckets without commissions are
+/// left out.
 pub(crate) async fn buckets(
     pool: &PgPool,
     campaign: i32,
     pieces: &[Piece],
     width: Duration,
-    origin: Timestamp,
 ) -> Result<HashMap<Timestamp, Earned>, sqlx::Error> {
-    let instant = |timestamp: Timestamp| DateTime::<Utc>::from(timestamp);
-    let since: Vec<_> = pieces.iter().map(|piece| instant(piece.range.from)).collect();
-    let until: Vec<_> = pieces.iter().map(|piece| instant(piece.range.to)).collect();
+    let (since, until) = bounds(pieces);
+    let Some(origin) = since.first().copied() else { return Ok(HashMap::new()) };
     let (first, last): (Option<NaiveDate>, Option<NaiveDate>) =
         sqlx::query_as(DAYS).bind(&since).bind(&until).fetch_one(pool).await?;
     let columns: Columns = sqlx::query_as(EARNED)
@@ -231,7 +230,7 @@ pub(crate) async fn buckets(
         .bind(since)
         .bind(until)
         .bind(PgInterval { months: 0, days: 0, microseconds: width.as_micros() as i64 })
-        .bind(instant(origin))
+        .bind(origin)
         .bind(first)
         .bind(last)
         .fetch_one(pool)
@@ -247,6 +246,6 @@ pub(crate) async fn buckets(
 pub(crate) async fn range(pool: &PgPool, campaign: i32, range: Range, pieces: &[Piece]) -> Result<Earned, sqlx::Error> {
     // One bucket as wide as the range.
     let width = Duration::from_micros(range.to.micros().saturating_sub(range.from.micros()).unsigned_abs());
-    let buckets = buckets(pool, campaign, pieces, width, range.from).await?;
+    let buckets = buckets(pool, campaign, pieces, width).await?;
     Ok(buckets.into_values().next().unwrap_or_default())
 }

@@ -1,9 +1,9 @@
 //! Alpes over HTTP: commands go into the log, queries are answered from the tables.
 //!
 //! Reading order: [`router`] (every route on one screen) → one file per resource in `routes/` → `accept` (a command
-//! becomes durable) → `outcome` (what became of it) → `sums`, `earned`, `balances` and `closed_hours` (counts, commissions) → `explain/`
-//! and `statement/` (what people read about money) → `edge/` (what HTTP itself needs). Handlers hold no rules: a command is
-//! judged by [`schemas::wire`], written by [`sinks`], and everything read here is read-only SQL.
+//! becomes durable) → `outcome` (what became of it) → `sums`, `earned`, `balances` and `closed_hours` (counts, commissions)
+//! → `explain/` and `statement/` (what people read about money) → `edge/` (what HTTP itself needs). Handlers hold no rules:
+//! a command is judged by [`schemas::wire`], written by [`sinks`], and everything read here is read-only SQL.
 
 mod accept;
 mod amounts;

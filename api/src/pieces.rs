@@ -1,5 +1,6 @@
 //! A range of time in as few stored sums as it takes: days and hours where it covers them whole, minutes at its edges.
 
+use chrono::{DateTime, Utc};
 use schemas::Timestamp;
 use std::time::Duration;
 
@@ -21,6 +22,11 @@ impl Range {
     /// What of it lies in `other`, with which it has something in common.
     pub(crate) fn within(self, other: Self) -> Self {
         Self { from: self.from.max(other.from), to: self.to.min(other.to) }
+    }
+
+    /// The least stretch of whole aligned units of `width` that holds it.
+    pub(crate) fn widened(self, width: Duration) -> Self {
+        Self { from: self.from.floor(width), to: ceil(self.to, width) }
     }
 
     /// The starts of its units of `width`, in order.
@@ -92,9 +98,20 @@ pub(crate) fn split(range: Range, closed_through: Option<Timestamp>, coarsest: G
 
 /// The stretch of whole aligned units of `width` within `range`.
 fn whole(range: Range, width: Duration) -> Option<Range> {
-    let from = range.from.plus(width - Duration::from_micros(1)).floor(width);
+    let from = ceil(range.from, width);
     let to = range.to.floor(width);
     (from < to).then_some(Range { from, to })
+}
+
+/// The first start of a unit of `width` that is not before `instant`.
+fn ceil(instant: Timestamp, width: Duration) -> Timestamp {
+    instant.plus(width - Duration::from_micros(1)).floor(width)
+}
+
+/// Where pieces begin, and where they end, for PostgreSQL.
+pub(crate) fn bounds(pieces: &[Piece]) -> (Vec<DateTime<Utc>>, Vec<DateTime<Utc>>) {
+    let bounds = |piece: &Piece| (DateTime::from(piece.range.from), DateTime::from(piece.range.to));
+    pieces.iter().map(bounds).unzip()
 }
 
 #[cfg(test)]

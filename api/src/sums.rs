@@ -13,7 +13,7 @@ use std::time::Duration;
 use utoipa::ToSchema;
 
 use crate::amounts::{ByCurrency, Exact};
-use crate::pieces::{Piece, Range};
+use crate::pieces::{Piece, Range, bounds};
 use crate::time::Time;
 
 /// A campaign or an influencer, as far as it is known, with how far counting has come.
@@ -286,22 +286,22 @@ impl From<Columns> for HashMap<Timestamp, Sums> {
     }
 }
 
-/// The sums of `pieces` by buckets of `width`, counted from `origin`; buckets without events are left out.
+/// The sums of `pieces` by buckets of `width`, counted from where the first begins; buckets without events are left out.
 pub(crate) async fn campaign_buckets(
     pool: &PgPool,
     campaign: i32,
     pieces: &[Piece],
     width: Duration,
-    origin: Timestamp,
 ) -> Result<HashMap<Timestamp, Sums>, sqlx::Error> {
-    let instant = |timestamp: Timestamp| DateTime::<Utc>::from(timestamp);
+    let (since, until) = bounds(pieces);
+    let Some(origin) = since.first().copied() else { return Ok(HashMap::new()) };
     let columns: Columns = sqlx::query_as(CAMPAIGN_BUCKETS)
         .bind(campaign)
         .bind(pieces.iter().map(|piece| piece.grain.letter()).collect::<Vec<_>>())
-        .bind(pieces.iter().map(|piece| instant(piece.range.from)).collect::<Vec<_>>())
-        .bind(pieces.iter().map(|piece| instant(piece.range.to)).collect::<Vec<_>>())
+        .bind(since)
+        .bind(until)
         .bind(PgInterval { months: 0, days: 0, microseconds: width.as_micros() as i64 })
-        .bind(instant(origin))
+        .bind(origin)
         .fetch_one(pool)
         .await?;
     Ok(columns.into())
@@ -315,7 +315,7 @@ pub(crate) async fn campaign_range(
     pieces: &[Piece],
 ) -> Result<Sums, sqlx::Error> {
     let width = Duration::from_micros(range.to.micros().saturating_sub(range.from.micros()).unsigned_abs());
-    let buckets = campaign_buckets(pool, campaign, pieces, width, range.from).await?;
+    let buckets = campaign_buckets(pool, campaign, pieces, width).await?;
     // One bucket as wide as the range.
     Ok(buckets.into_values().next().unwrap_or_default())
 }

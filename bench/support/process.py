@@ -1,5 +1,6 @@
 """Processes: what they take of the processor and of memory, and waiting for what they do."""
 
+import atexit
 import os
 import socket
 import subprocess
@@ -24,20 +25,19 @@ class Finished:
 
 def start(command, **options):
     """Starts a command as the system starts a service: in a session of its own, which gets a share of the processor of its
-    own where Linux groups processes by session, as PostgreSQL's do."""
-    return subprocess.Popen(command, start_new_session=True, **options)
+    own where Linux groups processes by session, as PostgreSQL's do. A terminal's Ctrl-C does not reach it there, so
+    what still runs when the benchmark ends is killed."""
+    process = subprocess.Popen(command, start_new_session=True, **options)
+    atexit.register(process.kill)
+    return process
 
 
 def run(command, env=None, stdin=None):
     """Runs a command to its end; fails with what it said if it does."""
     begun = time.monotonic()
     process = start(command, env=env, stdin=stdin, stdout=subprocess.PIPE, text=True)
-    try:
-        stdout = process.stdout.read()
-        _, status, usage = os.wait4(process.pid, 0)
-    except KeyboardInterrupt:
-        process.kill()
-        raise
+    stdout = process.stdout.read()
+    _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode != 0:
         raise SystemExit(f"{' '.join(map(str, command))}: exit {process.returncode}\n{stdout}")

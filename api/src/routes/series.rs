@@ -123,11 +123,11 @@ pub(crate) async fn of_campaign(
     };
     let pieces = unread(&stretches, campaign.closed_through(), grain);
     let (sums, earned) = match campaign.number {
-        Some(number) if !pieces.is_empty() => try_join!(
-            sums::campaign_buckets(&state.pool, number, &pieces, grain.width(), range.from),
-            earned::buckets(&state.pool, number, &pieces, grain.width(), range.from),
+        Some(number) => try_join!(
+            sums::campaign_buckets(&state.pool, number, &pieces, grain.width()),
+            earned::buckets(&state.pool, number, &pieces, grain.width()),
         )?,
-        _ => Default::default(),
+        None => Default::default(),
     };
     // One currency for all points, or they could not be drawn as one line.
     let currency = sums::main_currency(campaign.currency.as_deref(), sums.values());
