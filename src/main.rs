@@ -6,7 +6,7 @@ use std::{io, thread};
 use tokio::runtime::{Builder, Runtime};
 
 use alpes::commands::CommandError;
-use alpes::config::{ConfigError, Settings};
+use alpes::config::{ConfigError, Entry, Settings};
 use alpes::{commands, config, console, logging};
 
 /// Many small allocations on several threads: the system's allocator is slow at that. Its settings are in
@@ -54,15 +54,25 @@ enum Command {
     Workers(commands::workers::Args),
 }
 
-/// Threads beside one for each core. Decoding a batch takes a thread for tens of milliseconds; meanwhile another one must
-/// send rows, or PostgreSQL waits for them: with as many threads as cores an eighth of two cores idled.
+/// Threads beside one for each core, where lines run. Decoding a batch takes a thread for tens of milliseconds; meanwhile
+/// another one must send rows, or PostgreSQL waits for them: with as many threads as cores an eighth of two cores idled.
 const THREADS_BESIDE_CORES: usize = 4;
+
+impl Command {
+    /// What only answers requests never keeps a thread for long; more threads than cores would be in one another's way.
+    const fn threads_beside_cores(&self) -> usize {
+        match self {
+            Self::Api(_) | Self::Queries(_) => 0,
+            _ => THREADS_BESIDE_CORES,
+        }
+    }
+}
 
 fn main() -> ExitCode {
     // What the crash tests set in FAILPOINTS, for the whole run.
     #[cfg(feature = "failpoints")]
     let _failpoints = fail::FailScenario::setup();
-    match runtime().map_err(CommandError::from).and_then(|runtime| runtime.block_on(run())) {
+    match start() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             console::error(error.as_ref());
@@ -71,19 +81,22 @@ fn main() -> ExitCode {
     }
 }
 
-fn runtime() -> io::Result<Runtime> {
-    let cores = thread::available_parallelism().map_or(1, usize::from);
-    Builder::new_multi_thread().worker_threads(cores + THREADS_BESIDE_CORES).enable_all().build()
-}
-
-async fn run() -> Result<(), CommandError> {
-    let (cli, entries) = match config::parse::<Cli>(std::env::args_os()) {
+fn start() -> Result<(), CommandError> {
+    let (Cli { command, settings }, entries) = match config::parse::<Cli>(std::env::args_os()) {
         Err(ConfigError::Usage(error)) => error.exit(),
         parsed => parsed?,
     };
-    let settings = cli.settings;
     logging::start(&settings);
-    match cli.command {
+    runtime(command.threads_beside_cores())?.block_on(run(command, settings, entries))
+}
+
+fn runtime(threads_beside_cores: usize) -> io::Result<Runtime> {
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    Builder::new_multi_thread().worker_threads(cores + threads_beside_cores).enable_all().build()
+}
+
+async fn run(command: Command, settings: Settings, entries: Vec<Entry>) -> Result<(), CommandError> {
+    match command {
         Command::Up(args) => commands::up::run(args, settings).await,
         Command::Api(args) => commands::api::run(args, settings).await,
         Command::Queries(args) => commands::queries::run(args, settings).await,

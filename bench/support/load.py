@@ -47,6 +47,8 @@ def ask_all(report, port, case, rounds, path):
     connection = http.client.HTTPConnection("127.0.0.1", port)
     for _ in range(WARM_UP):
         ask(connection, path())
-    took = [ask(connection, path())[0] for _ in range(rounds)]
-    report.add(case, p50_ms=percentile(took, 0.5), p99_ms=percentile(took, 0.99))
+    answers = [ask(connection, path()) for _ in range(rounds)]
+    took = [took for took, _ in answers]
+    bytes = percentile([len(body) for _, body in answers], 0.5)
+    report.add(case, p50_ms=percentile(took, 0.5), p99_ms=percentile(took, 0.99), p50_bytes=bytes)
     connection.close()
