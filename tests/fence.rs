@@ -13,8 +13,9 @@ use pipeline::run::{Keep, run};
 use schemas::message::{Encoding, Origin};
 use schemas::{Position, RawMessage, Span, Timestamp};
 use sinks::epoch::Tally;
+use sinks::impressions::RawRows;
 use sinks::line::{EpochNames, FactsAccess, LineSpec};
-use sinks::{Flow, Line, PostgresSink, SinkError};
+use sinks::{Epoch, Flow, Line, PostgresSink, SinkError};
 use sqlx::ConnectOptions;
 use sqlx::postgres::PgConnectOptions;
 
@@ -74,12 +75,16 @@ async fn a_zombie_writes_nothing() {
     assert_eq!(counted(&options).await, (MESSAGES, MESSAGES, MESSAGES));
 }
 
+async fn begun(options: &PgConnectOptions, span: Span) -> Epoch {
+    let sink = PostgresSink::new(take(options).await, RawRows::Keep);
+    sink.begin(span, EpochNames::default(), FactsAccess::Read).await.unwrap()
+}
+
 #[tokio::test]
 async fn a_zombie_that_still_commits_is_waited_for() {
     let options = support::database().await;
     let span = Span { after: Position::START, through: Position::offset(MESSAGES - 1), messages: 0 };
-    let epoch =
-        PostgresSink::new(take(&options).await).begin(span, EpochNames::default(), FactsAccess::Read).await.unwrap();
+    let epoch = begun(&options, span).await;
     let mut heir = Box::pin(take(&options));
     assert!(tokio::time::timeout(MOMENT, &mut heir).await.is_err(), "the line was taken in the middle of an epoch");
     epoch.commit(Tally { accepted: 0, duplicates: 0, rejected: 0 }, None).await.unwrap();
@@ -90,8 +95,7 @@ async fn a_zombie_that_still_commits_is_waited_for() {
 async fn a_zombie_that_hangs_in_an_epoch_is_not_waited_for() {
     let options = support::database().await;
     let span = Span { after: Position::START, through: Position::offset(MESSAGES - 1), messages: 0 };
-    let epoch =
-        PostgresSink::new(take(&options).await).begin(span, EpochNames::default(), FactsAccess::Read).await.unwrap();
+    let epoch = begun(&options, span).await;
     Line::evict(&options, SPEC).await.unwrap();
     let heir = tokio::time::timeout(PATIENCE, take(&options)).await.expect("the zombie kept the line");
     assert_eq!(heir.position(), Position::START);

@@ -2,10 +2,11 @@
 
 import random
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from threading import Event
 
 from support.alpes import Alpes, campaigns_with_terms, generate
-from support.load import ask_all
+from support.load import ask_all, ask_in_turn
 from support.report import setting
 
 SETTINGS = {
@@ -35,25 +36,41 @@ FROM (SELECT max(start) AT TIME ZONE 'UTC' AS end_, 'YYYY-MM-DD"T"HH24:MI:SS"Z"'
 def measure(report, folder):
     random.seed(7)
     campaigns = campaigns_with_terms(folder)
-    for run in range(RUNS):
+    for _ in range(RUNS):
         for size in SIZES:
-            alpes = Alpes(folder / "data")
-            with alpes.serving("up"):
+            with filled(folder / "data", campaigns, size) as alpes:
                 report.note_postgres(alpes)
-                alpes.backfill(campaigns)
-                fill(alpes, folder, size)
-                alpes.wait_until_settled()
-                alpes.sql("ANALYZE")
                 questions = list(ask_about(alpes))
                 for name, path in questions:
                     ask_all(report, alpes.http, f"{size:,}: {name}", REQUESTS, path)
+                if size == SIZES[-1] != SIZES[0]:
+                    with filled(folder / "least", campaigns, SIZES[0]) as least:
+                        compare(report, least, alpes)
                 with busy(alpes, folder):
                     for name, path in questions:
                         ask_all(report, alpes.http, f"{size:,}, busy: {name}", REQUESTS, path)
                 alpes.wait_until_settled()
-            alpes.verify()
-            alpes.remove()
-        ratios(report, run)
+
+
+@contextmanager
+def filled(data, campaigns, size):
+    """An `alpes up` over so many events, verified at the end."""
+    alpes = Alpes(data)
+    with alpes.serving("up"):
+        alpes.backfill(campaigns)
+        fill(alpes, data.parent, size)
+        alpes.wait_until_settled()
+        alpes.sql("ANALYZE")
+        yield alpes
+    alpes.verify()
+    alpes.remove()
+
+
+def compare(report, least, greatest):
+    """The greatest size to the least, asked in turn, since a machine is not the same a quarter of an hour later."""
+    for (name, of_least), (_, of_greatest) in zip(ask_about(least), ask_about(greatest)):
+        case = f"{SIZES[-1]:,} to {SIZES[0]:,}: {name}"
+        ask_in_turn(report, case, REQUESTS, (least.http, of_least), (greatest.http, of_greatest))
 
 
 def fill(alpes, folder, size):
@@ -110,16 +127,3 @@ class busy:
         self.over.set()
         self.running.result()
         self.ready.unlink()
-
-
-def ratios(report, run):
-    """The greatest size to the least: what grows with the data."""
-    least, greatest = SIZES[0], SIZES[-1]
-    if least == greatest:
-        return
-    for (case, measure), samples in list(report.measures.items()):
-        if case.startswith(f"{greatest:,}: "):
-            question = case.split(": ", 1)[1]
-            small = report.measures[f"{least:,}: {question}", measure][run]
-            ratio = {measure.replace(" ms", ""): samples[run] / small}
-            report.add(f"{greatest:,} to {least:,}: {question}", **ratio)

@@ -126,7 +126,7 @@ pub async fn run<S: Source>(
         on_commit(span);
     };
     let Keep { privacy, raw_rows } = keep;
-    let sink = PostgresSink::keeping(raw_rows, line);
+    let sink = PostgresSink::new(line, raw_rows);
     match flow {
         Flow::Tracking => epoch::drain(flows::tracking(source, sink, privacy), on_commit).await,
         Flow::Campaigns => epoch::drain(flows::campaigns(source, sink, privacy), on_commit).await,

@@ -238,14 +238,9 @@ pub enum FactsAccess {
 }
 
 impl PostgresSink {
-    /// Over a line that was taken.
-    pub fn new(line: Line) -> Self {
-        Self { line: Arc::new(Mutex::new(line)) }
-    }
-
-    /// The same for a line that keeps raw rows, or not.
-    pub fn keeping(raw_rows: RawRows, line: Line) -> Self {
-        Self::new(Line { raw_rows, ..line })
+    /// Over a line that was taken, and that keeps raw rows or not.
+    pub fn new(line: Line, raw_rows: RawRows) -> Self {
+        Self { line: Arc::new(Mutex::new(Line { raw_rows, ..line })) }
     }
 
     /// Begins the epoch that covers `span`: from here on, one transaction. Takes the facts lock, moves the position.
