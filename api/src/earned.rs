@@ -245,7 +245,6 @@ pub(crate) async fn buckets(
 /// What a whole range has earned.
 pub(crate) async fn range(pool: &PgPool, campaign: i32, range: Range, pieces: &[Piece]) -> Result<Earned, sqlx::Error> {
     // One bucket as wide as the range.
-    let width = Duration::from_micros(range.to.micros().saturating_sub(range.from.micros()).unsigned_abs());
-    let buckets = buckets(pool, campaign, pieces, width).await?;
+    let buckets = buckets(pool, campaign, pieces, range.width()).await?;
     Ok(buckets.into_values().next().unwrap_or_default())
 }

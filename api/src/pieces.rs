@@ -24,6 +24,11 @@ impl Range {
         Self { from: self.from.max(other.from), to: self.to.min(other.to) }
     }
 
+    /// How long it is.
+    pub(crate) fn width(self) -> Duration {
+        Duration::from_micros(self.to.micros().saturating_sub(self.from.micros()).unsigned_abs())
+    }
+
     /// The least stretch of whole aligned units of `width` that holds it.
     pub(crate) fn widened(self, width: Duration) -> Self {
         Self { from: self.from.floor(width), to: ceil(self.to, width) }

@@ -314,8 +314,7 @@ pub(crate) async fn campaign_range(
     range: Range,
     pieces: &[Piece],
 ) -> Result<Sums, sqlx::Error> {
-    let width = Duration::from_micros(range.to.micros().saturating_sub(range.from.micros()).unsigned_abs());
-    let buckets = campaign_buckets(pool, campaign, pieces, width).await?;
     // One bucket as wide as the range.
+    let buckets = campaign_buckets(pool, campaign, pieces, range.width()).await?;
     Ok(buckets.into_values().next().unwrap_or_default())
 }

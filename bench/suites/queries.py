@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from threading import Event
 
 from support.alpes import Alpes, campaigns_with_terms, generate
-from support.load import ask_all, ask_in_turn
+from support.load import ask_all, compare
 from support.report import setting
 
 SETTINGS = {
@@ -45,7 +45,7 @@ def measure(report, folder):
                     ask_all(report, alpes.http, f"{size:,}: {name}", REQUESTS, path)
                 if size == SIZES[-1] != SIZES[0]:
                     with filled(folder / "least", campaigns, SIZES[0]) as least:
-                        compare(report, least, alpes)
+                        compare_sizes(report, least, alpes)
                 with busy(alpes, folder):
                     for name, path in questions:
                         ask_all(report, alpes.http, f"{size:,}, busy: {name}", REQUESTS, path)
@@ -66,11 +66,11 @@ def filled(data, campaigns, size):
     alpes.remove()
 
 
-def compare(report, least, greatest):
+def compare_sizes(report, least, greatest):
     """The greatest size to the least, asked in turn, since a machine is not the same a quarter of an hour later."""
     for (name, of_least), (_, of_greatest) in zip(ask_about(least), ask_about(greatest)):
         case = f"{SIZES[-1]:,} to {SIZES[0]:,}: {name}"
-        ask_in_turn(report, case, REQUESTS, (least.http, of_least), (greatest.http, of_greatest))
+        compare(report, case, REQUESTS, (least.http, of_least), (greatest.http, of_greatest))
 
 
 def fill(alpes, folder, size):

@@ -43,30 +43,29 @@ def ask(connection, path):
 
 
 def ask_all(report, port, case, rounds, path):
-    """Asks what `path()` gives, one after another, and adds the percentiles to the report."""
-    [answers] = ask_each(rounds, (port, path))
-    report.add(case, p50_ms=percentile(answers[0], 0.5), p99_ms=percentile(answers[0], 0.99),
-               p50_bytes=percentile(answers[1], 0.5))
+    """Asks what `path()` gives, one after another, and adds the figures to the report."""
+    [figures] = ask_by_turns(rounds, (port, path))
+    report.add(case, **figures)
 
 
-def ask_in_turn(report, case, rounds, first, second):
-    """Asks two servers, each a port and a `path`, by turns; adds the second's percentiles through the first's."""
-    (took, lengths), (took_second, lengths_second) = ask_each(rounds, first, second)
-    ratio = lambda share, of, by: percentile(of, share) / percentile(by, share)
-    report.add(case, p50=ratio(0.5, took_second, took), p99=ratio(0.99, took_second, took),
-               p50_bytes=ratio(0.5, lengths_second, lengths))
+def compare(report, case, rounds, first, second):
+    """Asks two servers, each a port and a `path`, by turns; adds the second's figures through the first's."""
+    by, of = ask_by_turns(rounds, first, second)
+    report.add(case, **{name.removesuffix("_ms"): of[name] / by[name] for name in by})
 
 
-def ask_each(rounds, *servers):
-    """For each server the milliseconds that its answers took, and their bytes."""
-    answers = [([], []) for _ in servers]
+def ask_by_turns(rounds, *servers):
+    """For each server the percentiles of its answers' milliseconds and bytes."""
+    answers = [[] for _ in servers]
     connections = [http.client.HTTPConnection("127.0.0.1", port) for port, _ in servers]
-    for round in range(-WARM_UP, rounds):
-        for connection, (_, path), (took, lengths) in zip(connections, servers, answers):
-            milliseconds, body = ask(connection, path())
-            if round >= 0:
-                took.append(milliseconds)
-                lengths.append(len(body))
+    for _ in range(WARM_UP + rounds):
+        for connection, (_, path), answered in zip(connections, servers, answers):
+            took, body = ask(connection, path())
+            answered.append((took, len(body)))
     for connection in connections:
         connection.close()
-    return answers
+    return [figures(*zip(*answered[WARM_UP:])) for answered in answers]
+
+
+def figures(took, lengths):
+    return {"p50_ms": percentile(took, 0.5), "p99_ms": percentile(took, 0.99), "p50_bytes": percentile(lengths, 0.5)}
