@@ -3,6 +3,8 @@
 //! What a closed hour tells changes by events that come late, and by what decides who earns. So it is kept under the number
 //! of its events and the generation of the facts, which only go up. They are read before what is kept under them, which
 //! may be newer than they say and is never older.
+//!
+//! Hours are kept in quarters, so that a range which does not begin with an hour reads little more than it asks for.
 
 use chrono::{DateTime, Utc};
 use quick_cache::sync::Cache;
@@ -10,44 +12,49 @@ use schemas::Timestamp;
 use sqlx::PgPool;
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::pieces::{Grain, Range, split};
 use crate::routes::series::Point;
 use crate::sums::Subject;
 use crate::time::HOUR;
 
-/// Hours kept, of any campaigns: 24 MB when all are of busy ones (measured).
-const HOURS_MAX: usize = 500;
+/// Quarters kept, of any campaigns' hours: 24 MB when all are of busy ones (measured).
+const QUARTERS_MAX: usize = 2_000;
 
-/// The points of an hour, or of another stretch, in order.
+/// A quarter of an hour.
+const QUARTER: Duration = Duration::from_secs(15 * 60);
+
+/// The points of a stretch, in order.
 type Points = Arc<[Point]>;
 
 /// Points of closed hours.
 #[derive(Debug)]
-pub(crate) struct ClosedHours(Cache<Hour, Points>);
+pub(crate) struct ClosedHours(Cache<Quarter, Points>);
 
-/// What a closed hour is kept under.
+/// What a quarter of a closed hour is kept under.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-struct Hour {
+struct Quarter {
     campaign: i32,
     start: Timestamp,
+    /// Of the whole hour.
     events: i64,
     generation: i64,
 }
 
-/// A part of a series. A closed hour is read as a whole, however much of it was asked for.
+/// A part of a series. A quarter of a closed hour is read as a whole, however much of it was asked for.
 #[derive(Debug)]
 pub(crate) struct Stretch {
     pub(crate) range: Range,
     /// What is known of it; none: it is to be read.
     points: Option<Points>,
-    hour: Option<Hour>,
+    quarter: Option<Quarter>,
 }
 
 impl Stretch {
     /// One that is to be read, and not kept.
     pub(crate) const fn unread(range: Range) -> Self {
-        Self { range, points: None, hour: None }
+        Self { range, points: None, quarter: None }
     }
 
     /// Whether it is to be read.
@@ -58,13 +65,13 @@ impl Stretch {
 
 impl Default for ClosedHours {
     fn default() -> Self {
-        Self(Cache::new(HOURS_MAX))
+        Self(Cache::new(QUARTERS_MAX))
     }
 }
 
 impl ClosedHours {
-    /// Splits a range of minutes into closed hours, known or not, and what lies around them. Only where the campaign has a
-    /// currency of its own: where it has none, a point is told in the one that is the first of all points.
+    /// Splits a range of minutes into quarters of closed hours, known or not, and what lies around them. Only where the
+    /// campaign has a currency of its own: where it has none, a point is told in the one that is the first of all points.
     pub(crate) async fn split(
         &self,
         pool: &PgPool,
@@ -81,11 +88,11 @@ impl ClosedHours {
                 continue;
             }
             let events = events(pool, number, piece.range).await?;
-            stretches.extend(piece.range.starts(HOUR).map(|start| {
-                let events = events.get(&start).copied().unwrap_or_default();
-                let hour = Hour { campaign: number, start, events, generation: campaign.generation };
-                let range = Range { from: start, to: start.plus(HOUR) };
-                Stretch { range, points: self.0.get(&hour), hour: Some(hour) }
+            stretches.extend(piece.range.within(range.widened(QUARTER)).starts(QUARTER).map(|start| {
+                let events = events.get(&start.floor(HOUR)).copied().unwrap_or_default();
+                let quarter = Quarter { campaign: number, start, events, generation: campaign.generation };
+                let range = Range { from: start, to: start.plus(QUARTER) };
+                Stretch { range, points: self.0.get(&quarter), quarter: Some(quarter) }
             }));
         }
         Ok(stretches)
@@ -93,11 +100,11 @@ impl ClosedHours {
 
     /// The points of a stretch: those that are known, or what `read` makes, which is kept if it is of a closed hour.
     pub(crate) fn points(&self, stretch: Stretch, read: impl FnOnce(Range) -> Points) -> Points {
-        let Stretch { range, points, hour } = stretch;
+        let Stretch { range, points, quarter } = stretch;
         points.unwrap_or_else(|| {
             let points = read(range);
-            if let Some(hour) = hour {
-                self.0.insert(hour, points.clone());
+            if let Some(quarter) = quarter {
+                self.0.insert(quarter, points.clone());
             }
             points
         })

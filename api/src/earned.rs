@@ -129,8 +129,8 @@ const DAYS: &str = "
 SELECT min(r.day), max(r.day) FROM raw_days r JOIN unnest($1::timestamptz[], $2::timestamptz[]) AS p(since, until)
     ON r.event_from < p.until AND r.event_to >= p.since";
 
-/// Hours and days are what their hours had brought when they were settled last; hours that have changed since then, and
-/// minutes, are rated here. One statement, hence one snapshot: an hour is either marked or settled. Zeros of hours that
+/// Hours and days are what their hours had brought when they were settled last; influencers' hours that have changed since
+/// then are taken out of them and rated here, as minutes are. One statement, hence one snapshot: an hour is either marked or settled. Zeros of hours that
 /// have lost their commissions are left out.
 ///
 /// It says what `window_commissions` says, for many windows at once, where that view would look up terms and rules for
@@ -176,10 +176,12 @@ WITH pieces AS MATERIALIZED (
     SELECT r.terms, r.basis, r.conversion, r.currency, r.minimum, r.amount, r.percent * 0.01 AS share
     FROM (SELECT terms FROM spells UNION SELECT terms FROM counted) t JOIN commission_rules r USING (terms)
 ), parts AS (
-    SELECT date_bin($5, a.hour, $6) AS bucket, a.currency, a.amount
-    FROM pieces p JOIN accruals a ON a.campaign = $1 AND a.hour >= p.since AND a.hour < p.until
-    WHERE p.grain <> 'm' AND NOT EXISTS (
-        SELECT FROM changed c WHERE c.influencer = a.influencer AND c.hour = a.hour)
+    SELECT date_bin($5, h.hour, $6) AS bucket, h.currency, h.amount
+    FROM pieces p JOIN accrual_hours h ON h.campaign = $1 AND h.hour >= p.since AND h.hour < p.until
+    WHERE p.grain <> 'm'
+    UNION ALL
+    SELECT date_bin($5, a.hour, $6), a.currency, -a.amount
+    FROM changed c JOIN accruals a ON a.campaign = $1 AND a.influencer = c.influencer AND a.hour = c.hour
     UNION ALL
     SELECT c.bucket, r.currency, r.amount * CASE r.basis WHEN 1 THEN c.impressions * 0.001 ELSE c.clicks END
     FROM counted c JOIN rules r ON r.terms = c.terms AND r.basis IN (1, 2)

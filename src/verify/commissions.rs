@@ -5,7 +5,7 @@
 use super::Check;
 
 pub(super) const ALL: &[Check] =
-    &[SPANS, CONVERSIONS, PERIODS, ACCRUALS, SUMS, STEPS, BALANCES, RUNNING_BALANCES, HELD, ANNOUNCED];
+    &[SPANS, CONVERSIONS, PERIODS, ACCRUALS, ACCRUAL_HOURS, SUMS, STEPS, BALANCES, RUNNING_BALANCES, HELD, ANNOUNCED];
 
 /// For whom something waits to be settled.
 macro_rules! waiting {
@@ -238,6 +238,17 @@ FROM (SELECT campaign, influencer, date_bin('1 hour', at, 'epoch') AS hour, term
 FULL JOIN accruals f USING (campaign, influencer, hour, terms, rule, currency)
 LEFT JOIN waiting USING (campaign, influencer) WHERE waits IS NULL"
     ),
+};
+
+/// Hours of campaigns are the sums of their accruals.
+const ACCRUAL_HOURS: Check = Check {
+    name: "accruals: hours",
+    pairs: "
+SELECT coalesce(a.amount, 0) = coalesce(h.amount, 0) AS same, campaign, NULL::int AS influencer,
+       hour || ' ' || currency AS place, coalesce(a.amount, 0)::text AS expected, coalesce(h.amount, 0)::text AS found
+FROM accrual_hours h
+FULL JOIN (SELECT campaign, hour, currency, sum(amount) AS amount FROM accruals GROUP BY 1, 2, 3) a
+    USING (campaign, hour, currency)",
 };
 
 /// What every commission has earned and given back is what was posted for it.

@@ -16,6 +16,7 @@ const HELD: &str = "ledger: held";
 const CONVERSIONS: &str = "commissions of conversions";
 const RULES: &str = "commissions of rules";
 const ACCRUALS: &str = "accruals";
+const HOURS: &str = "accruals: hours";
 const SPANS: &str = "campaigns: spans without earning";
 
 /// Every column of a posting in the middle, and something else to be in it.
@@ -128,9 +129,12 @@ const WORTH: &[(&str, &[&str])] = &[
          FROM commissions LIMIT 1",
         &[CONVERSIONS, SUMS, CHAIN],
     ),
-    ("UPDATE accruals SET amount = amount + 0.000001", &[ACCRUALS]),
+    ("UPDATE accruals SET amount = amount + 0.000001", &[ACCRUALS, HOURS]),
     ("UPDATE accruals SET quantity = quantity + 1", &[ACCRUALS]),
-    ("DELETE FROM accruals WHERE amount > 0", &[ACCRUALS]),
+    ("DELETE FROM accruals WHERE amount > 0", &[ACCRUALS, HOURS]),
+    ("UPDATE accrual_hours SET amount = amount + 0.000001", &[HOURS]),
+    ("UPDATE accrual_hours SET hour = hour + interval '1 year'", &[HOURS]),
+    ("DELETE FROM accrual_hours WHERE amount > 0", &[HOURS]),
     ("UPDATE accruals SET rule = rule + 10", &[ACCRUALS]),
     ("UPDATE balances SET earned = earned + 0.01", &[BALANCES]),
     ("UPDATE balances SET reversed = reversed + 0.01", &[BALANCES]),
