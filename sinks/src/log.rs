@@ -301,10 +301,10 @@ fn answer(group: Vec<AppendRequest>, outcomes: Vec<Appended>) {
     if let Some(error) = outcomes.iter().find_map(|outcome| outcome.as_ref().err()) {
         tracing::warn!(%error, requests = group.len(), "append failed; its senders were told to try again");
     }
+    let appended = group.iter().zip(&outcomes).filter(|(_, outcome)| outcome.is_ok());
+    let commands: usize = appended.map(|(request, _)| request.entries.len()).sum();
+    counter!("alpes_log_appended_commands_total").increment(commands as u64);
     for (request, outcome) in group.into_iter().zip(outcomes) {
-        if outcome.is_ok() {
-            counter!("alpes_log_appended_commands_total").increment(request.entries.len() as u64);
-        }
         // A sender that has gone away does not want its receipt; the command stays appended.
         let _ = request.reply.send(outcome);
     }

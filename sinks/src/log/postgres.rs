@@ -36,15 +36,15 @@ heads AS (
     };
 }
 
-/// Appends a few entries.
+/// Appends a few entries. The columns are unnested in the list, row by row; in FROM each would be stored first.
 const APPEND: &str = with_heads!(
     r#",
 rows AS (
     INSERT INTO log (partition, "offset", day, published_at, kind, assigned_id, replay_of, payload, encoding)
     SELECT h.partition, h.base + r.nth, $3, r.published_at, r.kind, r.assigned_id, r.replay_of, r.payload, r.encoding
-    FROM unnest($4::int[], $5::bigint[], $6::timestamptz[], $7::smallint[], $8::uuid[], $9::bigint[], $10::bytea[],
-                $11::text[])
-         AS r(partition, nth, published_at, kind, assigned_id, replay_of, payload, encoding)
+    FROM (SELECT unnest($4::int[]) AS partition, unnest($5::bigint[]) AS nth, unnest($6::timestamptz[]) AS published_at,
+                 unnest($7::smallint[]) AS kind, unnest($8::uuid[]) AS assigned_id, unnest($9::bigint[]) AS replay_of,
+                 unnest($10::bytea[]) AS payload, unnest($11::text[]) AS encoding) AS r
     JOIN heads h ON h.partition = r.partition
 )
 "#
