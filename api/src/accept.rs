@@ -202,7 +202,7 @@ fn queued(kind: Kind, id: &CommandId, receipt: &Receipt, reject: Option<i64>) ->
 /// What a location takes usually, so that it is written without growing.
 const LOCATION_BYTES: usize = 192;
 
-/// Where the command's outcome can be asked for. Every 202 pays for it, so it is put together without formatters, which
+/// Where the command's outcome can be asked for. Every 202 pays for it, so it is put together piece by piece: formatted, it
 /// took a tenth of a POST's instructions.
 fn location(kind: Kind, id: &str, receipt: &Receipt, reject: Option<i64>) -> String {
     let place = format!("{}/{}", receipt.source, receipt.position);

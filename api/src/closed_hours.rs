@@ -19,7 +19,7 @@ use crate::routes::series::Point;
 use crate::sums::Subject;
 use crate::time::HOUR;
 
-/// Quarters kept, of any campaigns' hours: 24 MB when all are of busy ones (measured).
+/// Quarters kept, of any campaigns' hours: 24 MB when all are of busy ones (measured as 500 hours).
 const QUARTERS_MAX: usize = 2_000;
 
 /// A quarter of an hour.

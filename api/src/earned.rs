@@ -130,8 +130,8 @@ SELECT min(r.day), max(r.day) FROM raw_days r JOIN unnest($1::timestamptz[], $2:
     ON r.event_from < p.until AND r.event_to >= p.since";
 
 /// Hours and days are what their hours had brought when they were settled last; influencers' hours that have changed since
-/// then are taken out of them and rated here, as minutes are. One statement, hence one snapshot: an hour is either marked or settled. Zeros of hours that
-/// have lost their commissions are left out.
+/// then are taken out of them and rated here, as minutes are. One statement, hence one snapshot: an hour is either marked
+/// or settled. Zeros of hours that have lost their commissions are left out.
 ///
 /// It says what `window_commissions` says, for many windows at once, where that view would look up terms and rules for
 /// each window and conversion anew:
