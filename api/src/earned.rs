@@ -206,8 +206,8 @@ SELECT coalesce(array_agg(bucket), '{}') AS buckets, coalesce(array_agg(currency
        coalesce(array_agg(amount), '{}') AS amounts
 FROM (SELECT bucket, currency, sum(amount) AS amount FROM parts GROUP BY 1, 2 HAVING sum(amount) <> 0) AS sums";
 
-/// Hours and days where no hour has changed since it was settled: most of what is asked for, by a plan of a few nodes where
-/// the other one has eighty. One statement, hence one snapshot, with whether that is so.
+/// Hours and days where no hour has changed since it was settled, by a plan of a few nodes: that of the other statement
+/// takes half a millisecond to set up, whatever is read. One statement, hence one snapshot, with whether that is so.
 const SETTLED: &str = "
 WITH pieces AS MATERIALIZED (
     SELECT * FROM unnest($2::timestamptz[], $3::timestamptz[]) AS p(since, until)
@@ -234,8 +234,7 @@ impl From<Columns> for HashMap<Timestamp, Earned> {
     fn from(columns: Columns) -> Self {
         let mut buckets = Self::new();
         for (bucket, (currency, amount)) in zip(columns.buckets, zip(columns.currencies, columns.amounts)) {
-            let earned: &mut Earned = buckets.entry(bucket.into()).or_default();
-            earned.push(currency, amount);
+            buckets.entry(bucket.into()).or_default().push(currency, amount);
         }
         buckets
     }
