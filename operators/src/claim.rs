@@ -1,6 +1,5 @@
 //! `Claims`: the pure half of exact deduplication. What asks for which key, and what follows from who held it.
 
-use foldhash::{HashMap, HashMapExt};
 use schemas::message::Origin;
 use schemas::{
     Claim, ClaimKey, Code, Command, CommandId, Content, Envelope, Faults, HeldClaim, Kind, Reject, Timestamp,
@@ -12,42 +11,34 @@ use crate::Batch;
 #[derive(Debug)]
 pub struct Claims {
     batch: Batch<Envelope<Command>>,
-    keys: Vec<ClaimKey>,
-    first: HashMap<ClaimKey, usize>,
+    /// What each item asks for. Copied out once, since items are far apart in memory and are not looked at in their order.
+    asked: Vec<Claim>,
+    /// The keys, each with the place of its item; sorted.
+    keys: Vec<(ClaimKey, usize)>,
 }
 
 impl Claims {
     /// Looks at every item's key; the first of a key within the batch is the one that asks.
     pub fn of(batch: Batch<Envelope<Command>>) -> Self {
-        let keys: Vec<_> = batch.items.iter().map(|item| ClaimKey::new(item.body.kind(), item.body.id())).collect();
-        let mut first = HashMap::with_capacity(keys.len());
-        for (i, key) in keys.iter().enumerate() {
-            first.entry(*key).or_insert(i);
-        }
-        Self { batch, keys, first }
+        let asked: Vec<_> = batch.items.iter().map(claim).collect();
+        let mut keys: Vec<_> = asked.iter().enumerate().map(|(i, claim)| (claim.key, i)).collect();
+        keys.sort_unstable();
+        Self { batch, asked, keys }
     }
 
     /// What is asked for, sorted by key: the order in which every line takes its locks.
     pub fn wanted(&self) -> Vec<Claim> {
-        let claim = |(key, i): (&ClaimKey, &usize)| {
-            let item = &self.batch.items[*i];
-            Claim { key: *key, content: item.body.content(), position: item.origin.position }
-        };
-        let mut wanted: Vec<_> = self.first.iter().map(claim).collect();
-        wanted.sort_unstable_by_key(|claim| claim.key);
-        wanted
+        self.same_keys().map(|same| self.asked[same[0].1]).collect()
     }
 
     /// What goes on, once it is known which keys others held before: the new ones. The same content again is a
     /// duplicate, other content is a conflict.
     pub fn settle(self, held: &HeldClaim) -> Batch<Envelope<Command>> {
-        let Self { mut batch, keys, first } = self;
-        let contents: Vec<Content> = batch.items.iter().map(|item| item.body.content()).collect();
+        let holders = self.holders(held);
+        let Self { mut batch, .. } = self;
         // In the place of what was there: as many items again would be a buffer of megabytes.
-        let fresh = batch.take_items().into_iter().enumerate().filter_map(|(i, item)| {
-            let asked = first.get(&keys[i]).copied().unwrap_or(i);
-            let holder = held.get(&keys[i]).copied().or_else(|| (asked != i).then(|| contents[asked]));
-            if holder.is_some_and(|content| content != contents[i]) {
+        let fresh = batch.take_items().into_iter().zip(holders).filter_map(|(item, holder)| {
+            if holder.is_some_and(|content| content != item.body.content()) {
                 let (kind, event_time) = (item.body.kind(), item.body.event_time());
                 batch.rejects.push(conflict(item.origin, kind, item.body.id(), event_time));
                 return None;
@@ -59,6 +50,27 @@ impl Claims {
         let fresh = fresh.collect();
         batch.with(fresh)
     }
+
+    /// What the holder of each item's key said, if that is somebody else: one of `held`, or else who asked.
+    fn holders(&self, held: &HeldClaim) -> Vec<Option<Content>> {
+        let mut holders = vec![None; self.asked.len()];
+        for same in self.same_keys() {
+            let (key, first) = same[0];
+            holders[first] = held.get(&key).copied();
+            let holder = holders[first].unwrap_or(self.asked[first].content);
+            same[1..].iter().for_each(|(_, i)| holders[*i] = Some(holder));
+        }
+        holders
+    }
+
+    fn same_keys(&self) -> impl Iterator<Item = &[(ClaimKey, usize)]> {
+        self.keys.chunk_by(|(a, _), (b, _)| a == b)
+    }
+}
+
+fn claim(item: &Envelope<Command>) -> Claim {
+    let Envelope { origin, body } = item;
+    Claim { key: ClaimKey::new(body.kind(), body.id()), content: body.content(), position: origin.position }
 }
 
 /// The reject of a command whose id is held with other content.

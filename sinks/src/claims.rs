@@ -27,17 +27,22 @@ pub(crate) async fn insert(writer: &mut Writer<'_>, wanted: &[Claim]) -> Result<
     if wanted.is_empty() {
         return Ok(HeldClaim::default());
     }
-    let (recent, others): (Vec<Claim>, Vec<Claim>) =
-        wanted.iter().partition(|claim| writer.recent.holds(&claim.content));
-    let (suspects, rest): (Vec<Claim>, Vec<Claim>) =
-        others.into_iter().partition(|claim| writer.claimed.may_hold(&claim.key));
-    let mut known = held(writer, &suspects).await?;
-    known.extend(recent.iter().map(|claim| (claim.key, claim.content)));
+    let mut known = HeldClaim::default();
+    let mut suspects = Vec::new();
+    for claim in wanted {
+        if writer.recent.holds(&claim.content) {
+            known.insert(claim.key, claim.content);
+        } else if writer.claimed.note(&claim.key) {
+            suspects.push(*claim);
+        }
+    }
+    known.extend(held(writer, &suspects).await?);
     if !copy_if_new(writer.connection, COPY, new(wanted, &known), write(writer.line, writer.day)).await? {
-        known.extend(held(writer, &rest).await?);
+        let unknown: Vec<Claim> = new(wanted, &known).copied().collect();
+        known.extend(held(writer, &unknown).await?);
         copy(writer.connection, COPY, new(wanted, &known), write(writer.line, writer.day)).await?;
     }
-    note(writer, new(wanted, &known));
+    new(wanted, &known).for_each(|claim| writer.recent.note(claim.content));
     Ok(known)
 }
 
@@ -67,16 +72,11 @@ fn write(line: i32, day: NaiveDate) -> impl Fn(&mut CopyRows, &Claim) -> Result<
 /// it, and the epoch is run again, seeing the other's claim.
 pub(crate) async fn insert_free(writer: &mut Writer<'_>, claims: &[Claim]) -> Result<(), SinkError> {
     copy(writer.connection, COPY, claims, write(writer.line, writer.day)).await?;
-    note(writer, claims.iter());
-    Ok(())
-}
-
-/// They are this line's now, if its epoch commits; else the line is taken again, and knows nothing.
-fn note<'a>(writer: &mut Writer<'_>, claims: impl Iterator<Item = &'a Claim>) {
     for claim in claims {
         writer.claimed.note(&claim.key);
         writer.recent.note(claim.content);
     }
+    Ok(())
 }
 
 /// Those of `wanted` that are held, with what their holders say.

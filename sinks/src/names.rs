@@ -1,6 +1,7 @@
 //! Numbers for campaign and influencer names. A name's number never changes, so a cache of them cannot be wrong.
 
 use foldhash::{HashMap, HashMapExt, HashSet};
+use smol_str::SmolStr;
 use sqlx::{AssertSqlSafe, PgConnection};
 
 use crate::TENANT;
@@ -16,7 +17,8 @@ pub const NOBODY: i32 = 0;
 pub struct Names {
     table: &'static str,
     number: &'static str,
-    known: HashMap<Box<str>, i32>,
+    /// Short names lie in the map itself, where a look finds them at once.
+    known: HashMap<SmolStr, i32>,
 }
 
 impl Names {

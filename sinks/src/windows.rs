@@ -45,13 +45,12 @@ async fn add_counts(writer: &mut Writer<'_>, counts: &HashMap<WindowKey, WindowC
         rows.push((numbered(writer, key)?, *count));
     }
     rows.sort_unstable_by_key(|(key, _)| *key);
-    let (known, new): (Vec<CountRow>, Vec<CountRow>) = rows.iter().partition(|(key, _)| writer.opened.may_hold(key));
+    let (known, new): (Vec<CountRow>, Vec<CountRow>) = rows.iter().partition(|(key, _)| writer.opened.note(key));
     if copy_if_new(writer.connection, COPY_COUNTS, &new, write_count).await? {
         upsert_counts(writer, &known).await?;
     } else {
         upsert_counts(writer, &rows).await?;
     }
-    new.iter().for_each(|(key, _)| writer.opened.note(key));
     Ok(())
 }
 
