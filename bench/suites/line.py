@@ -14,6 +14,8 @@ MB = 1_000_000
 
 # What the bound writes, over two connections side by side.
 BOUND = [["claims", "windows", "window_amounts"], ["impressions", "conversions"]]
+# Claims lie sorted by key within each batch, which makes them a quarter cheaper to copy; events arrive in another order.
+ARRIVAL = {table: "ORDER BY ledger, entry, index" for table in ("claims", "impressions", "conversions")}
 # Leaves the rows of impressions and clicks out.
 WITHOUT_RAW_ROWS = {"ALPES_RAW_ROWS": "drop"}
 # Lines that a file is dealt out to, beside the default, which is 4.
@@ -63,11 +65,11 @@ def add(report, case, events, seconds, cpu, peak, taken):
 
 
 def bound(alpes, folder):
-    """Seconds that COPY takes for the same final rows into the same keyed tables, in the order in which they came."""
+    """Seconds that COPY takes for the same final rows into the same keyed tables, in the order in which events came."""
     for table in sum(BOUND, []):
         alpes.sql(f"CREATE TABLE bound_{table} (LIKE {table} INCLUDING ALL)")
         with open(folder / table, "wb") as rows:
-            out = alpes.psql("-c", f"COPY (SELECT * FROM {table}) TO STDOUT (FORMAT binary)")
+            out = alpes.psql("-c", f"COPY (SELECT * FROM {table} {ARRIVAL.get(table, '')}) TO STDOUT (FORMAT binary)")
             subprocess.run(out, stdout=rows, check=True)
 
     def copy(tables):

@@ -5,9 +5,9 @@ import time
 import urllib.request
 from contextlib import contextmanager
 
-from support.alpes import Alpes, CATCH_UP_MAX_S, RELEASE, ROOT, generate
+from support.alpes import Alpes, RELEASE, ROOT, generate
 from support.load import saturate
-from support.process import cpu_seconds, free_port, peak_mb, run, start, wait_until
+from support.process import cpu_seconds, free_port, peak_mb, run, start
 from support.report import setting
 from suites.line import add, from_file
 
@@ -16,7 +16,7 @@ EVENTS, SECONDS, RUNS = SETTINGS.values()
 PARTITIONS = [1, 2, 4]
 CONNECTIONS = [64, 256, 512]
 TOPIC = "/admin/v2/persistent/public/default/alpes-comandos/partitions"
-READ = "SELECT coalesce(sum(messages), 0) FROM lines WHERE source LIKE 'alpes-comandos%'"
+READ = "(SELECT sum(messages) FROM lines WHERE source LIKE 'alpes-comandos%')"
 
 
 def measure(report, folder):
@@ -58,7 +58,7 @@ def backlog(report, folder, file, partitions, broker, url, admin, of_file):
         alpes.warm()
         before, cpu, begun = alpes.tally(), cpu_seconds(broker.pid), time.monotonic()
         with alpes.started("pipeline") as pipeline:
-            wait_until_read(alpes, EVENTS)
+            alpes.wait_until(f"{READ} >= {EVENTS}")
             seconds = time.monotonic() - begun
             add(report, case, EVENTS, seconds, cpu_seconds(pipeline.pid), peak_mb(pipeline.pid), alpes.tally() - before)
             report.add(case, CPU_s_broker=cpu_seconds(broker.pid) - cpu, of_file=of_file / seconds)
@@ -77,9 +77,4 @@ def singles(report, alpes):
             answered += accepted
             report.add(f"single POSTs, {connections} connections", accepted_per_s=rate, p99_ms=p99)
     with alpes.serving("pipeline"):
-        wait_until_read(alpes, EVENTS + answered)
-
-
-def wait_until_read(alpes, commands):
-    """Waits until the lines have committed so many messages of the topic."""
-    wait_until(f"{commands} commands are read", lambda: int(alpes.sql(READ)) >= commands, CATCH_UP_MAX_S)
+        alpes.wait_until(f"{READ} >= {EVENTS + answered}")

@@ -11,8 +11,8 @@ use crate::{Operator, Output};
 #[derive(Debug, Default)]
 pub struct Total {
     changes: TrackingChanges,
-    /// Events and windows of the batch before, and some more: the next one has about as many, and lists that grew would be
-    /// copied again and again.
+    /// Impressions and windows of the batch before, and some more: the next one has about as many, and lists that grew would
+    /// be copied again and again.
     room: (usize, usize),
 }
 
@@ -28,8 +28,8 @@ impl Operator for Total {
     type Out = TrackingChanges;
 
     fn on_item(&mut self, item: Windowed, _out: &mut Output<'_, TrackingChanges>) {
-        if self.changes.events.is_empty() {
-            self.changes.events.reserve(self.room.0);
+        if self.changes.impressions.is_empty() {
+            self.changes.impressions.reserve(self.room.0);
             self.changes.windows.reserve(self.room.1);
         }
         add(&mut self.changes, item);
@@ -37,7 +37,7 @@ impl Operator for Total {
 
     fn on_end(&mut self, out: &mut Output<'_, TrackingChanges>) {
         let with_some_more = |len: usize| len + len / 16;
-        self.room = (with_some_more(self.changes.events.len()), with_some_more(self.changes.windows.len()));
+        self.room = (with_some_more(self.changes.impressions.len()), with_some_more(self.changes.windows.len()));
         out.emit(std::mem::take(&mut self.changes));
     }
 }
@@ -79,7 +79,10 @@ fn add_event(changes: &mut TrackingChanges, mut event: Envelope<TrackingEvent>, 
             published_at: event.origin.published_at,
         });
     }
-    changes.events.push(event);
+    match event.body.kind {
+        EventKind::Impression | EventKind::Click => changes.impressions.push(event),
+        EventKind::Conversion { .. } => changes.conversions.push(event),
+    }
 }
 
 fn add_amount(changes: &mut TrackingChanges, key: &WindowKey, money: Money, late: bool) {

@@ -97,8 +97,10 @@ pub struct LateEvent {
 /// All that the tracking line adds in one epoch.
 #[derive(Debug, Clone, Default)]
 pub struct TrackingChanges {
-    /// New events, for the raw rows.
-    pub events: Vec<Envelope<TrackingEvent>>,
+    /// New impressions and clicks, for their rows.
+    pub impressions: Vec<Envelope<TrackingEvent>>,
+    /// New conversions, for theirs.
+    pub conversions: Vec<Envelope<TrackingEvent>>,
     /// Counts per window.
     pub windows: HashMap<WindowKey, WindowCount>,
     /// Amounts per window and currency.

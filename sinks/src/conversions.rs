@@ -26,7 +26,7 @@ struct Row<'a> {
     event: &'a Envelope<TrackingEvent>,
 }
 
-/// Writes the conversions among `events`.
+/// Writes conversions.
 pub(crate) async fn insert(writer: &mut Writer<'_>, events: &[Envelope<TrackingEvent>]) -> Result<(), SinkError> {
     let rows = rows(writer, events)?;
     if rows.is_empty() {

@@ -102,8 +102,8 @@ impl Epoch {
     /// Writes what the tracking line made of the batch.
     pub async fn write_tracking(&mut self, changes: &TrackingChanges) -> Result<(), SinkError> {
         let writer = &mut self.writer();
-        impressions::write(writer, &changes.events).await?;
-        conversions::insert(writer, &changes.events).await?;
+        impressions::write(writer, &changes.impressions).await?;
+        conversions::insert(writer, &changes.conversions).await?;
         reversals::insert(writer, &changes.reversals).await?;
         fail_point!("epoch::rows_written", |_| std::process::abort());
         windows::add(writer, &changes.windows, &changes.amounts).await?;

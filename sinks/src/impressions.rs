@@ -20,13 +20,11 @@ pub enum RawRows {
     Drop,
 }
 
-/// Writes the impressions and clicks among `events`, in the order of their positions.
+/// Writes impressions and clicks, in the order of their positions.
 pub(crate) async fn write(writer: &mut Writer<'_>, events: &[Envelope<TrackingEvent>]) -> Result<(), SinkError> {
-    let is_row = |event: &&Envelope<TrackingEvent>| !matches!(event.body.kind, EventKind::Conversion { .. });
-    let events = events.iter().filter(is_row);
     match writer.raw_rows {
         RawRows::Keep => keep(writer, events).await,
-        RawRows::Drop => count_unstored(writer, events.count()).await,
+        RawRows::Drop => count_unstored(writer, events.len()).await,
     }
 }
 
@@ -36,13 +34,10 @@ async fn count_unstored(writer: &mut Writer<'_>, events: usize) -> Result<(), Si
     Ok(())
 }
 
-async fn keep<'a>(
-    writer: &mut Writer<'_>,
-    events: impl Iterator<Item = &'a Envelope<TrackingEvent>> + Clone + Send,
-) -> Result<(), SinkError> {
+async fn keep(writer: &mut Writer<'_>, events: &[Envelope<TrackingEvent>]) -> Result<(), SinkError> {
     let Writer { connection, campaigns, influencers, line, day, .. } = writer;
     let (line, day) = (*line, *day);
-    copy(connection, COPY, events.clone(), |rows, Envelope { origin, body }| {
+    copy(connection, COPY, events, |rows, Envelope { origin, body }| {
         rows.row(COLUMNS)
             .i32(campaigns.number(&body.campaign)?)
             .i32(influencers.number_or_nobody(body.influencer.as_deref())?)
@@ -62,5 +57,5 @@ async fn keep<'a>(
         Ok(())
     })
     .await?;
-    raw_days::extend(writer, events.map(|event| event.body.event_time)).await
+    raw_days::extend(writer, events.iter().map(|event| event.body.event_time)).await
 }

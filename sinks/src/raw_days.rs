@@ -6,11 +6,9 @@ use crate::SinkError;
 use crate::epoch::Writer;
 
 /// Widens the line's span of the day by `times`.
-pub(crate) async fn extend(
-    writer: &mut Writer<'_>,
-    times: impl Iterator<Item = Timestamp> + Clone,
-) -> Result<(), SinkError> {
-    let (Some(from), Some(to)) = (times.clone().min(), times.max()) else { return Ok(()) };
+pub(crate) async fn extend(writer: &mut Writer<'_>, times: impl Iterator<Item = Timestamp>) -> Result<(), SinkError> {
+    let wider = |(from, to): (Timestamp, Timestamp), (time, _)| (from.min(time), to.max(time));
+    let Some((from, to)) = times.map(|time| (time, time)).reduce(wider) else { return Ok(()) };
     sqlx::query(
         "INSERT INTO raw_days AS d (day, line, event_from, event_to) VALUES ($1, $2, $3, $4)
          ON CONFLICT (day, line) DO UPDATE

@@ -5,9 +5,9 @@
 //! missed, and nobody waits for anybody.
 
 use chrono::{DateTime, Utc};
+use schemas::TrackingChanges;
 use schemas::commission::Cause;
 use schemas::time::HOUR;
-use schemas::{EventKind, TrackingChanges};
 use sqlx::PgConnection;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -38,8 +38,8 @@ SELECT campaign, influencer, hour, cause::"char" FROM unnest($1::int[], $2::int[
 /// Marks what an epoch changes: conversions, which are posted at once, and windows that were closed already.
 pub(crate) async fn leave(writer: &mut Writer<'_>, changes: &TrackingChanges) -> Result<(), SinkError> {
     let mut marks = BTreeSet::new();
-    for event in &changes.events {
-        if let (EventKind::Conversion { .. }, Some(influencer)) = (event.body.kind, event.body.influencer.as_deref()) {
+    for event in &changes.conversions {
+        if let Some(influencer) = event.body.influencer.as_deref() {
             let campaign = writer.campaigns.number(&event.body.campaign)?;
             let (influencer, hour) = (writer.influencers.number(influencer)?, event.body.event_time.floor(HOUR).into());
             marks.insert((Mark { campaign, influencer, hour }, Cause::Conversion.letter()));
