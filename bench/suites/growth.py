@@ -86,7 +86,7 @@ def killed(report, alpes, folder, number):
     before = read()
     command = [ALPES, "backfill", file]
     first = start(command, env=alpes.env, stdout=subprocess.DEVNULL)
-    wait_until("half of the file is read", lambda: read() - before >= EVENTS / 2, poll=WATCH_S)
+    alpes.wait_until(f"({READ}) >= {before + EVENTS / 2}")
     first.kill()
     first.wait()
     reached, begun = settled_at(read), time.monotonic()

@@ -1,7 +1,7 @@
 //! Identifiers as the users wrote them: compared by their bytes, never folded or trimmed.
 
 use smol_str::SmolStr;
-use std::{cmp::Ordering, fmt, ops::Deref};
+use std::{fmt, ops::Deref};
 use uuid::Uuid;
 
 use crate::{Kind, Position};
@@ -73,7 +73,7 @@ pub fn derived_uuid(text: &str) -> Uuid {
 /// is keyed by the first 16 bytes of its BLAKE3 hash. Two ids that met in one key would still not be mistaken for one
 /// another: the id is part of the [`Content`](crate::Content) that a claim remembers, so the second would be a
 /// `conflicto_de_id` on record, never a silent duplicate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ClaimKey {
     /// The id, compact. First, as in the index: it tells almost any two keys apart.
     pub id: Uuid,
@@ -85,20 +85,6 @@ impl ClaimKey {
     /// The key of `id` among the commands of `kind`.
     pub fn new(kind: Kind, id: &str) -> Self {
         Self { kind: kind.claimed_as(), id: canonical_uuid(id).unwrap_or_else(|| hashed(id)) }
-    }
-}
-
-/// The order of the index. Batches of keys are sorted, and numbers are compared sooner than bytes.
-impl Ord for ClaimKey {
-    fn cmp(&self, other: &Self) -> Ordering {
-        let number = |key: &Self| (key.id.as_u128(), key.kind);
-        number(self).cmp(&number(other))
-    }
-}
-
-impl PartialOrd for ClaimKey {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
     }
 }
 

@@ -28,7 +28,7 @@ impl Text {
     /// An identifier that must be there: not empty, not padded, not too long.
     pub(crate) fn required_id(self, path: &'static str, faults: &mut Vec<Fault>) -> SmolStr {
         match self {
-            Self::Given(text) if text.chars().any(|c| !c.is_whitespace()) => {
+            Self::Given(text) if !text.trim().is_empty() => {
                 judge_id(&text, path, faults);
                 text
             }
@@ -149,7 +149,7 @@ fn judge_id(text: &str, path: &'static str, faults: &mut Vec<Fault>) {
     if text.len() > ID_BYTES_MAX {
         note(faults, Code::InvalidValue, path, &format!("tiene más de {ID_BYTES_MAX} bytes"));
     }
-    if text.starts_with(char::is_whitespace) || text.ends_with(char::is_whitespace) {
+    if text.trim().len() != text.len() {
         note(faults, Code::InvalidValue, path, "empieza o termina con espacios");
     }
 }
