@@ -61,8 +61,12 @@ pub fn read_pool(options: &PgConnectOptions) -> PgPool {
         // by the thousands, and go.
         ("enable_seqscan", "off"),
     ]);
+    // Connections live as long as the process: each new one plans every statement once more, milliseconds that somebody
+    // waits for. Those that were lost are found by `is_alive`.
     PgPoolOptions::new()
         .max_connections(CONNECTIONS_MAX)
+        .idle_timeout(None)
+        .max_lifetime(None)
         .acquire_timeout(ACQUIRE_MAX)
         .test_before_acquire(false)
         .before_acquire(|connection, used| Box::pin(is_alive(connection, used.idle_for)))

@@ -97,6 +97,8 @@ def ask_about(alpes):
             yield f"series of {name} by minutes, {who}", lambda of=campaign, since=since: (
                 f"{CAMPAIGN}/{of()}/serie?granularidad=minuto&desde={since}&hasta={until}")
         yield f"ranking, {who}", lambda of=campaign: f"{CAMPAIGN}/{of()}/influencers"
+        # As long at every size, while a campaign has more influencers the more events there are.
+        yield f"first ten of the ranking, {who}", lambda of=campaign: f"{CAMPAIGN}/{of()}/influencers?limit=10"
         yield f"impressions, {who} campaign", lambda of=campaign: f"{CAMPAIGN}/{of()}/impresiones"
         yield f"balance, {who}", lambda of=influencer: f"/pagos/influencers/{of()}/saldo"
 
