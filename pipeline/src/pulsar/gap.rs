@@ -15,11 +15,9 @@ pub(super) fn skipped(after: Position, at: Position) -> Option<u64> {
 }
 
 /// Whether messages are missing between `after` and `at`, in a topic that has `ledgers` (with how many entries each) and
-/// was `seen` to hold an entry before. Ledgers that are gone say nothing any more: what was seen of them does.
+/// was `seen` to hold an entry before. Ledgers that are gone say nothing any more: what was seen of them does. A line that
+/// has read nothing begins with the first entry that the topic holds.
 pub(super) fn is_gap(after: Position, at: Position, ledgers: &[(i64, i64)], seen: Option<(i64, i64)>) -> bool {
-    if after == Position::START {
-        return false;
-    }
     if seen.is_some_and(|seen| seen > (after.ledger, after.entry) && seen < (at.ledger, at.entry)) {
         return true;
     }
@@ -43,7 +41,8 @@ mod tests {
 
     #[test]
     fn the_next_entry_is_no_gap() {
-        assert!(!is_gap(Position::START, at(7, 12), &[], None));
+        assert!(!is_gap(Position::START, at(7, 0), &[(7, 0)], None));
+        assert!(!is_gap(Position::START, at(7, 0), &[(5, 0), (7, 0)], Some((7, 4))));
         assert!(!is_gap(at(7, 12), at(7, 13), &[(7, 0)], None));
         assert!(!is_gap(Position { index: 3, ..at(7, 12) }, Position { index: 0, ..at(7, 13) }, &[(7, 0)], None));
         assert!(!is_gap(at(7, 12), at(9, 0), &[(7, 13), (8, 0), (9, 0)], None));
@@ -54,6 +53,9 @@ mod tests {
 
     #[test]
     fn what_is_left_out_is_a_gap() {
+        assert!(is_gap(Position::START, at(7, 12), &[(7, 0)], None));
+        assert!(is_gap(Position::START, at(9, 0), &[(7, 13), (9, 0)], None));
+        assert!(is_gap(Position::START, at(9, 0), &[(9, 0)], Some((7, 12))));
         assert!(is_gap(at(7, 12), at(7, 14), &[(7, 0)], None));
         assert!(is_gap(at(7, 12), at(9, 0), &[(7, 14), (9, 0)], None));
         assert!(is_gap(at(7, 12), at(9, 0), &[(7, 13), (8, 1), (9, 0)], None));
