@@ -25,8 +25,9 @@ pub(crate) fn unpack(name: &str) -> String {
 /// Two tables are the same. Says where they differ first, which is a help where they have 50,000 lines.
 pub(crate) fn assert_same_lines(name: &str, expected: &str, found: &str) {
     let differ = expected.lines().zip(found.lines()).find(|(expected, found)| expected != found);
-    assert_eq!(differ, None, "{name}: expected, found");
-    assert_eq!(expected.lines().count(), found.lines().count(), "{name}: lines");
+    let lines = [expected, found].map(|table| table.lines().count());
+    assert_eq!(differ, None, "{name}: expected, found; of {lines:?} lines");
+    assert_eq!(lines[0], lines[1], "{name}: lines");
 }
 
 /// Some lines of the sample as files in `folder`, dealt out as a slice is into chunks; their names, one after the other.
