@@ -26,10 +26,19 @@ SELECT name FROM {kind}_names
 JOIN (SELECT {kind}, sum(impressions + clicks) AS n FROM windows GROUP BY 1) w USING ({kind})
 WHERE {kind} IN (SELECT {kind} FROM balances) ORDER BY n DESC
 """
-# The last hour and the last six hours by minutes: 60 and 360 points. By hours it is 60 points where nothing is asked.
+# Campaigns whose ranking is as long at every size: most have more influencers the more events there are.
+SAME_LENGTH = """
+SELECT name FROM campaign_names
+JOIN (SELECT campaign, count(*) AS n FROM rollups WHERE grain = 't' AND influencer >= 0 GROUP BY 1) r USING (campaign)
+ORDER BY abs(n - 12), name LIMIT 5
+"""
+# The last hour and the last six hours by minutes: 60 and 360 points. By hours it is 60 points where nothing is asked, and
+# up to the end of the first hour one of them has all, at every size.
 RANGES = """
-SELECT to_char(end_ - interval '1 hour', format), to_char(end_ - interval '6 hours', format), to_char(end_, format)
-FROM (SELECT max(start) AT TIME ZONE 'UTC' AS end_, 'YYYY-MM-DD"T"HH24:MI:SS"Z"' AS format FROM windows) w
+SELECT to_char(end_ - interval '1 hour', format), to_char(end_ - interval '6 hours', format), to_char(end_, format),
+       to_char(date_trunc('hour', begin_) + interval '1 hour', format)
+FROM (SELECT min(start) AT TIME ZONE 'UTC' AS begin_, max(start) AT TIME ZONE 'UTC' AS end_,
+             'YYYY-MM-DD"T"HH24:MI:SS"Z"' AS format FROM windows) w
 """
 
 
@@ -84,7 +93,9 @@ def fill(alpes, folder, size):
 def ask_about(alpes):
     """What is asked: a name, and a function that gives the path."""
     campaigns, influencers = [alpes.sql(NAMES.format(kind=kind)).splitlines() for kind in ("campaign", "influencer")]
-    hour, six_hours, until = alpes.sql(RANGES).split("|")
+    same_length = alpes.sql(SAME_LENGTH).splitlines()
+    hour, six_hours, until, first = alpes.sql(RANGES).split("|")
+    yield "ranking of some twelve", lambda: f"{CAMPAIGN}/{random.choice(same_length)}/influencers"
     whose = {
         "busiest": (lambda: campaigns[0], lambda: influencers[0]),
         "any": (lambda: random.choice(campaigns), lambda: random.choice(influencers)),
@@ -93,12 +104,11 @@ def ask_about(alpes):
         yield f"statistics, {who} campaign", lambda of=campaign: f"{CAMPAIGN}/{of()}/estadisticas"
         yield f"statistics, {who} influencer", lambda of=influencer: f"{INFLUENCER}/{of()}/estadisticas"
         yield f"series by hours, {who}", lambda of=campaign: f"{CAMPAIGN}/{of()}/serie?hasta={until[:14]}00:00Z"
+        yield f"series by hours until the first, {who}", lambda of=campaign: f"{CAMPAIGN}/{of()}/serie?hasta={first}"
         for name, since in {"hour": hour, "six hours": six_hours}.items():
             yield f"series of {name} by minutes, {who}", lambda of=campaign, since=since: (
                 f"{CAMPAIGN}/{of()}/serie?granularidad=minuto&desde={since}&hasta={until}")
         yield f"ranking, {who}", lambda of=campaign: f"{CAMPAIGN}/{of()}/influencers"
-        # As long at every size, while a campaign has more influencers the more events there are.
-        yield f"first ten of the ranking, {who}", lambda of=campaign: f"{CAMPAIGN}/{of()}/influencers?limit=10"
         yield f"impressions, {who} campaign", lambda of=campaign: f"{CAMPAIGN}/{of()}/impresiones"
         yield f"balance, {who}", lambda of=influencer: f"/pagos/influencers/{of()}/saldo"
 
