@@ -33,7 +33,7 @@ JOIN (SELECT campaign, count(*) AS n FROM rollups WHERE grain = 't' AND influenc
 ORDER BY abs(n - 12), name LIMIT 5
 """
 # The last hour and the last six hours by minutes: 60 and 360 points. By hours it is 60 points where nothing is asked, and
-# up to the end of the first hour one of them has all, at every size.
+# up to the end of the first hour the last of them has all, at every size.
 RANGES = """
 SELECT to_char(end_ - interval '1 hour', format), to_char(end_ - interval '6 hours', format), to_char(end_, format),
        to_char(date_trunc('hour', begin_) + interval '1 hour', format)
@@ -104,7 +104,7 @@ def ask_about(alpes):
         yield f"statistics, {who} campaign", lambda of=campaign: f"{CAMPAIGN}/{of()}/estadisticas"
         yield f"statistics, {who} influencer", lambda of=influencer: f"{INFLUENCER}/{of()}/estadisticas"
         yield f"series by hours, {who}", lambda of=campaign: f"{CAMPAIGN}/{of()}/serie?hasta={until[:14]}00:00Z"
-        yield f"series by hours until the first, {who}", lambda of=campaign: f"{CAMPAIGN}/{of()}/serie?hasta={first}"
+        yield f"series by hours, all in the last, {who}", lambda of=campaign: f"{CAMPAIGN}/{of()}/serie?hasta={first}"
         for name, since in {"hour": hour, "six hours": six_hours}.items():
             yield f"series of {name} by minutes, {who}", lambda of=campaign, since=since: (
                 f"{CAMPAIGN}/{of()}/serie?granularidad=minuto&desde={since}&hasta={until}")
